@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/stamp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t
+stamp_now(void)
+{
+	return (int64_t)time(NULL);
+}
+
+const char *
+stamp_text(int64_t stamp, char text[STAMP_TEXT_SIZE])
+{
+	time_t seconds = (time_t)stamp;
+	struct tm tm;
+	size_t used;
+
+	if (localtime_r(&seconds, &tm) == NULL) {
+		snprintf(text, STAMP_TEXT_SIZE, "@%lld", (long long)stamp);
+		return text;
+	}
+	/* strftime knows +0100, RFC 3339 wants +01:00. */
+	used = strftime(text, STAMP_TEXT_SIZE - 2, "%Y-%m-%dT%H:%M:%S%z", &tm);
+	if (used > 5) {
+		memmove(text + used - 1, text + used - 2, 3);
+		text[used - 2] = ':';
+	}
+	return text;
+}
+
+const char *
+stamp_compact(int64_t stamp, char text[STAMP_TEXT_SIZE])
+{
+	time_t seconds = (time_t)stamp;
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) == NULL ||
+	    strftime(text, STAMP_TEXT_SIZE, "%Y%m%d-%H%M%S", &tm) == 0)
+		snprintf(text, STAMP_TEXT_SIZE, "00000000-000000");
+	return text;
+}
+
+int
+stamp_use_zone(const char *name)
+{
+	char path[256];
+	int length;
+
+	if (strcmp(name, "UTC") != 0) {
+		length = snprintf(
+		    path, sizeof(path), "/usr/share/zoneinfo/%s", name);
+		if (name[0] == '/' || strstr(name, "..") != NULL ||
+		    length >= (int)sizeof(path) || access(path, R_OK) != 0)
+			return -1;
+	}
+	if (setenv("TZ", name, 1) != 0)
+		return -1;
+	tzset();
+	return 0;
+}
