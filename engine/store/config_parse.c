@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libinih splits the lines; what a key means stands in one table.  A first
+ * pass of our own looks at the section lines, because libinih shows a section
+ * only with a key in it.  The first mistake is reported, with its line.
+ */
+#include "store/config.h"
+
+#include "base/budget.h"
+#include "base/fault.h"
+#include "base/strbuf.h"
+#include "store/values.h"
+
+#include <ini.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_LINE_MAX 8000
+#define PROFILES_MAX    1000
+
+enum section { SECTION_SERVER, SECTION_STEP, SECTION_PROFILE };
+
+static const char *const section_names[] = { "server", "step", "profile N" };
+
+struct key {
+	enum section section;
+	const char *name;
+	int (*set)(void *place, const char *text, struct fault *fault);
+	size_t offset;
+	const char *standard; /* the default; NULL: none */
+	bool required;
+	bool repeatable;
+	const char *help;
+};
+
+#define IN_CONFIG(m)  offsetof(struct config, m)
+#define IN_PROFILE(m) offsetof(struct profile, m)
+
+/* Order of the reference.  A section has at most 32 keys (see struct seen). */
+static const struct key keys[] = {
+	{ SECTION_SERVER, "data", values_path, IN_CONFIG(data), NULL, true,
+	    false,
+	    "The data directory: state, records and archives. Outside every "
+	    "site and document root, mode 0700, owned by the user that runs "
+	    "Stepvault; it is made if its parent exists." },
+	{ SECTION_SERVER, "secret_hash", values_secret_hash, IN_CONFIG(secret),
+	    NULL, false, false,
+	    "`sha256:HEX`, the hash of the secret, as `stepvault secret new` "
+	    "prints it. One of the three secret keys; without any the "
+	    "endpoint answers 403 to everything." },
+	{ SECTION_SERVER, "secret", values_secret, IN_CONFIG(secret), NULL,
+	    false, false,
+	    "The secret itself, at least 22 characters, 10 different ones." },
+	{ SECTION_SERVER, "secret_file", values_path, IN_CONFIG(secret_file),
+	    NULL, false, false,
+	    "A file with the secret in it, readable by its owner only." },
+	{ SECTION_SERVER, "enabled", values_flag, IN_CONFIG(enabled), "yes",
+	    false, false,
+	    "`no` makes the endpoint answer 403 to everything; the command "
+	    "line goes on working." },
+	{ SECTION_SERVER, "timezone", values_text, IN_CONFIG(timezone), "UTC",
+	    false, false,
+	    "Time zone of logs and lists, such as `Europe/Berlin`." },
+	{ SECTION_SERVER, "trusted_proxies", values_netblock,
+	    IN_CONFIG(trusted_proxies), "", false, true,
+	    "Address or CIDR block of a proxy whose `X-Forwarded-For` is "
+	    "believed. Repeatable." },
+	{ SECTION_SERVER, "data_in_site", values_flag, IN_CONFIG(data_in_site),
+	    "no", false, false,
+	    "`yes` allows a data directory inside a site. It is never backed "
+	    "up; the web server must be told not to serve it." },
+	{ SECTION_STEP, "max", values_duration, IN_CONFIG(step_max), "10s",
+	    false, false,
+	    "The longest a request may take, the checkpoint at its end "
+	    "included; 50ms to 1h. Where the host kills earlier, Stepvault "
+	    "finds that out and stays below." },
+	{ SECTION_STEP, "min", values_duration, IN_CONFIG(step_min), "0s",
+	    false, false,
+	    "A request that ends earlier waits until then, for hosts that "
+	    "punish bursts." },
+	{ SECTION_STEP, "checkpoint", values_duration, IN_CONFIG(checkpoint),
+	    "2s", false, false,
+	    "A kill costs at most the work of this time; at least 100ms." },
+	{ SECTION_STEP, "checkpoint_size", values_size,
+	    IN_CONFIG(checkpoint_size), "64M", false, false,
+	    "... or at most this many bytes read, whichever is less; at "
+	    "least 64K." },
+	{ SECTION_STEP, "workers", values_count, IN_CONFIG(workers), "2", false,
+	    false,
+	    "Compressing threads of a step, 0 to 16. Memory grows with each." },
+	{ SECTION_PROFILE, "name", values_text, IN_PROFILE(name),
+	    "Unnamed site", false, false, "What people call it, in lists." },
+	{ SECTION_PROFILE, "site", values_path, IN_PROFILE(site), NULL, true,
+	    false, "The folder to back up, packed under `files/`." },
+	{ SECTION_PROFILE, "extra", values_extra, IN_PROFILE(extras), NULL,
+	    false, true,
+	    "`NAME:/PATH`: one more folder, packed under `extra/NAME/`. "
+	    "Repeatable." },
+	{ SECTION_PROFILE, "exclude", values_pattern, IN_PROFILE(excludes),
+	    NULL, false, true,
+	    "What to leave out, as in a .gitignore: `*`, `?`, `[…]`, `**`, a "
+	    "trailing `/` for folders only, a leading `!` to take back in; "
+	    "with a `/` before its end it counts from the site's root. The "
+	    "last match wins. Repeatable." },
+	{ SECTION_PROFILE, "default_excludes", values_flag,
+	    IN_PROFILE(default_excludes), "yes", false, false,
+	    "Leave out what well-known programs can make again: caches, "
+	    "sessions, other backup tools' archives. `stepvault config "
+	    "excludes` lists them." },
+	{ SECTION_PROFILE, "compress", values_compression,
+	    IN_PROFILE(compression), "zstd:3", false, false,
+	    "`zstd:1` to `zstd:19`, `gzip:1` to `gzip:9`, `xz:0` to `xz:9`, "
+	    "`none`." },
+	{ SECTION_PROFILE, "part_size", values_size, IN_PROFILE(part_size), "0",
+	    false, false,
+	    "Split the archive into numbered parts of this size, such as "
+	    "`2G`; at least 64K. 0: one file." },
+	{ SECTION_PROFILE, "one_file_system", values_flag,
+	    IN_PROFILE(one_file_system), "no", false, false,
+	    "Do not enter folders where another file system is mounted. "
+	    "Pseudo file systems such as /proc are never entered." },
+	{ SECTION_PROFILE, "min_free", values_size, IN_PROFILE(min_free), "1G",
+	    false, false,
+	    "Stop, and remove what was begun, before the disk of the data "
+	    "directory has less than this free." },
+	{ SECTION_PROFILE, "keep_last", values_count, IN_PROFILE(keep_last),
+	    "7", false, false,
+	    "Complete backups of this profile to keep; older ones are removed "
+	    "when a new one is complete. 0: all." },
+	{ SECTION_PROFILE, "again_after", values_duration,
+	    IN_PROFILE(again_after), "10m", false, false,
+	    "For this long after a backup has ended the secret URL repeats "
+	    "its final answer and starts nothing. Doubles with each failure "
+	    "in a row, up to a day." },
+	{ SECTION_PROFILE, "once_per", values_duration, IN_PROFILE(once_per),
+	    "0", false, false,
+	    "For this long after the start of a complete backup the secret "
+	    "URL starts no other: `20h` suits a cron service that calls "
+	    "every minute." },
+	{ SECTION_PROFILE, "on_complete", values_path, IN_PROFILE(on_complete),
+	    NULL, false, false,
+	    "A program to run, without a shell, when a backup is complete; "
+	    "its arguments are the backup ID and the path of each part. It "
+	    "may be run twice for one backup if the host kills at that "
+	    "moment." },
+};
+
+#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+
+struct parser {
+	struct config *config;
+	struct fault *fault;
+	const char *rest; /* text not yet read */
+	int line;
+	int fault_line;             /* 0: none */
+	bool seen[KEY_COUNT];       /* of [server] and [step] */
+	bool (*seen_in)[KEY_COUNT]; /* of each profile */
+};
+
+/* The number in "profile 12", 0 if it is anything else. */
+static int64_t
+profile_number(const char *section)
+{
+	int64_t number;
+	struct fault unused;
+
+	if (strncmp(section, "profile ", 8) != 0 ||
+	    values_count(&number, section + 8, &unused) != 0)
+		return 0;
+	return number;
+}
+
+static int
+find_section(const char *name, enum section *section)
+{
+	if (strcmp(name, "server") == 0)
+		*section = SECTION_SERVER;
+	else if (strcmp(name, "step") == 0)
+		*section = SECTION_STEP;
+	else if (profile_number(name) > 0)
+		*section = SECTION_PROFILE;
+	else
+		return -1;
+	return 0;
+}
+
+static void
+add_profile(struct parser *parser, int64_t number)
+{
+	struct config *config = parser->config;
+	size_t count = (size_t)config->profile_count;
+
+	config->profiles =
+	    realloc(config->profiles, (count + 1) * sizeof(struct profile));
+	parser->seen_in =
+	    realloc(parser->seen_in, (count + 1) * sizeof(*parser->seen_in));
+	if (config->profiles == NULL || parser->seen_in == NULL)
+		abort();
+	memset(&config->profiles[count], 0, sizeof(struct profile));
+	memset(parser->seen_in[count], 0, sizeof(*parser->seen_in));
+	config->profiles[count].number = number;
+	config->profile_count++;
+}
+
+/* One line of the first pass: its length, and the section if it begins one. */
+static int
+scan_line(struct parser *parser, const char *line, size_t length)
+{
+	struct config *config = parser->config;
+	char name[64];
+	const char *end;
+	enum section section;
+
+	if (length > CONFIG_LINE_MAX)
+		return fault_set(parser->fault, FAULT_USAGE,
+		    "the line is longer than %d bytes", CONFIG_LINE_MAX);
+	while (length > 0 && (*line == ' ' || *line == '\t')) {
+		line++;
+		length--;
+	}
+	if (length == 0 || *line != '[')
+		return 0;
+	end = memchr(line, ']', length);
+	if (end == NULL)
+		return fault_set(
+		    parser->fault, FAULT_USAGE, "the ']' is missing");
+	snprintf(name, sizeof(name), "%.*s", (int)(end - line - 1), line + 1);
+	if (find_section(name, &section) != 0)
+		return fault_set(parser->fault, FAULT_USAGE,
+		    "there is no section [%s]; there are [server], [step] and "
+		    "[profile N], N being a number from 1",
+		    name);
+	if (section != SECTION_PROFILE)
+		return 0;
+	if (config_profile(config, profile_number(name)) != NULL)
+		return fault_set(parser->fault, FAULT_USAGE,
+		    "[%s] is there twice; put its keys into one", name);
+	if (config->profile_count >= PROFILES_MAX)
+		return fault_set(parser->fault, FAULT_USAGE,
+		    "there are more than %d profiles", PROFILES_MAX);
+	add_profile(parser, profile_number(name));
+	return 0;
+}
+
+static int
+scan_lines(struct parser *parser, const char *text)
+{
+	for (int line = 1; *text != '\0'; line++) {
+		size_t length = strcspn(text, "\n");
+
+		if (scan_line(parser, text, length) != 0) {
+			parser->fault_line = line;
+			return -1;
+		}
+		text += length + (text[length] == '\n');
+	}
+	return 0;
+}
+
+/* libinih's way to get a line: fgets on our text. */
+static char *
+read_line(char *line, int size, void *stream)
+{
+	struct parser *parser = stream;
+	size_t length = strcspn(parser->rest, "\n");
+
+	if (*parser->rest == '\0')
+		return NULL;
+	length += parser->rest[length] == '\n';
+	if (length > (size_t)size - 1)
+		length = (size_t)size - 1;
+	memcpy(line, parser->rest, length);
+	line[length] = '\0';
+	parser->rest += length;
+	parser->line += line[length - 1] == '\n' || *parser->rest == '\0';
+	return line;
+}
+
+static int
+unknown_key(struct fault *fault, enum section section, const char *name)
+{
+	struct strbuf known = STRBUF_EMPTY;
+
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (keys[i].section == section)
+			strbuf_addf(&known, "%s%s",
+			    known.length > 0 ? ", " : "", keys[i].name);
+	fault_set(fault, FAULT_USAGE,
+	    "there is no key '%s' in [%s]; there are %s", name,
+	    section_names[section], strbuf_text(&known));
+	strbuf_close(&known);
+	return -1;
+}
+
+static int
+set_key(struct parser *parser, const char *section_name, const char *name,
+    const char *value)
+{
+	struct config *config = parser->config;
+	char *base = (char *)config;
+	bool *seen = parser->seen;
+	enum section section;
+
+	if (find_section(section_name, &section) != 0)
+		return fault_set(parser->fault, FAULT_USAGE,
+		    "'%s' stands before the first section", name);
+	if (section == SECTION_PROFILE) {
+		int at = 0;
+
+		while (
+		    config->profiles[at].number != profile_number(section_name))
+			at++;
+		base = (char *)&config->profiles[at];
+		seen = parser->seen_in[at];
+	}
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		const struct key *key = &keys[i];
+
+		if (key->section != section || strcmp(key->name, name) != 0)
+			continue;
+		if (seen[i] && !key->repeatable)
+			return fault_set(parser->fault, FAULT_USAGE,
+			    "'%s' is there twice in [%s]; keep one", name,
+			    section_name);
+		seen[i] = true;
+		if (key->set(base + key->offset, value, parser->fault) != 0)
+			return fault_wrap(parser->fault, "'%s = %s' is wrong",
+			    name,
+			    strncmp(name, "secret", 6) == 0 ? "…" : value);
+		return 0;
+	}
+	return unknown_key(parser->fault, section, name);
+}
+
+/* libinih's handler: 1 goes on.  After the first mistake nothing is set. */
+static int
+handle(void *user, const char *section, const char *name, const char *value)
+{
+	struct parser *parser = user;
+
+	if (parser->fault_line == 0 &&
+	    set_key(parser, section, name, value) != 0)
+		parser->fault_line = parser->line;
+	return 1;
+}
+
+static int
+set_standards(char *base, enum section section, const char *section_name,
+    const bool *seen, struct fault *fault)
+{
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		const struct key *key = &keys[i];
+
+		if (key->section != section || seen[i])
+			continue;
+		if (key->required)
+			return fault_set(fault, FAULT_USAGE,
+			    "'%s' is missing in [%s]", key->name, section_name);
+		if (key->standard != NULL &&
+		    key->set(base + key->offset, key->standard, fault) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+check_steps(const struct config *config, struct fault *fault)
+{
+	if (config->step_max < 50 * BUDGET_MILLISECOND ||
+	    config->step_max > 3600 * BUDGET_SECOND)
+		return fault_set(
+		    fault, FAULT_USAGE, "[step] max must be 50ms to 1h");
+	if (config->step_min > config->step_max)
+		return fault_set(
+		    fault, FAULT_USAGE, "[step] min must not be more than max");
+	if (config->checkpoint < 100 * BUDGET_MILLISECOND)
+		return fault_set(fault, FAULT_USAGE,
+		    "[step] checkpoint must be at least 100ms");
+	if (config->checkpoint_size < 65536)
+		return fault_set(fault, FAULT_USAGE,
+		    "[step] checkpoint_size must be at least 64K");
+	if (config->workers > 16)
+		return fault_set(
+		    fault, FAULT_USAGE, "[step] workers must be 0 to 16");
+	return 0;
+}
+
+static int
+check_secret_keys(const struct parser *parser, struct fault *fault)
+{
+	int given = 0;
+
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		given +=
+		    parser->seen[i] && strncmp(keys[i].name, "secret", 6) == 0;
+	if (given > 1)
+		return fault_set(fault, FAULT_USAGE,
+		    "[server] has more than one of secret, secret_file and "
+		    "secret_hash; keep one");
+	return 0;
+}
+
+static int
+complete_config(struct parser *parser, struct fault *fault)
+{
+	struct config *config = parser->config;
+	char name[64];
+
+	if (set_standards((char *)config, SECTION_SERVER, "server",
+		parser->seen, fault) != 0 ||
+	    set_standards(
+		(char *)config, SECTION_STEP, "step", parser->seen, fault) != 0)
+		return -1;
+	for (int i = 0; i < config->profile_count; i++) {
+		struct profile *profile = &config->profiles[i];
+
+		snprintf(name, sizeof(name), "profile %lld",
+		    (long long)profile->number);
+		if (set_standards((char *)profile, SECTION_PROFILE, name,
+			parser->seen_in[i], fault) != 0)
+			return -1;
+		if (profile->part_size != 0 && profile->part_size < 65536)
+			return fault_set(fault, FAULT_USAGE,
+			    "part_size in [%s] must be 0 or at least 64K",
+			    name);
+	}
+	if (config->profile_count == 0)
+		return fault_set(fault, FAULT_USAGE, "there is no [profile 1]");
+	if (check_secret_keys(parser, fault) != 0)
+		return -1;
+	return check_steps(config, fault);
+}
+
+int
+config_parse(struct config *config, const char *path, const char *text,
+    struct fault *fault)
+{
+	struct parser parser = { .config = config, .fault = fault };
+	int bad_line, result = -1;
+
+	ini_use_stack = false;
+	ini_allow_realloc = true;
+	ini_max_line = CONFIG_LINE_MAX + 10;
+	ini_allow_multiline = false;
+	ini_stop_on_first_error = false;
+	parser.rest = text;
+	config->path = strdup(path);
+	if (config->path == NULL)
+		abort();
+	if (scan_lines(&parser, text) == 0) {
+		bad_line =
+		    ini_parse_stream(read_line, &parser, handle, &parser);
+		if (bad_line < 0)
+			abort();
+		/* What libinih itself refuses is no "key = value". */
+		if (bad_line > 0 &&
+		    (parser.fault_line == 0 || bad_line < parser.fault_line)) {
+			fault_set(fault, FAULT_USAGE,
+			    "this line is no 'key = value'");
+			parser.fault_line = bad_line;
+		}
+	}
+	if (parser.fault_line > 0)
+		fault_wrap(fault, "%s:%d", path, parser.fault_line);
+	else if (complete_config(&parser, fault) != 0)
+		fault_wrap(fault, "%s", path);
+	else
+		result = 0;
+	free(parser.seen_in);
+	return result;
+}
+
+void
+config_reference(struct strbuf *out)
+{
+	size_t last = SIZE_MAX;
+
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		const struct key *key = &keys[i];
+
+		if (last == SIZE_MAX || keys[last].section != key->section)
+			strbuf_addf(out,
+			    "%s**[%s]**\n\n| key | default | meaning |\n"
+			    "| --- | --- | --- |\n",
+			    last == SIZE_MAX ? "" : "\n",
+			    section_names[key->section]);
+		last = i;
+		strbuf_addf(out, "| `%s` | %s%s%s | %s |\n", key->name,
+		    key->standard != NULL && key->standard[0] != '\0' ? "`"
+								      : "",
+		    key->required               ? "required"
+			: key->standard != NULL ? key->standard
+						: "",
+		    key->standard != NULL && key->standard[0] != '\0' ? "`"
+								      : "",
+		    key->help);
+	}
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_STORE_CURSOR_H
+#define ENGINE_STORE_CURSOR_H
+
+#include "store/spool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Where each phase is: plain values, copied into and out of the state.  Bool
+ * and int64_t only; offsets are into spools.
+ */
+
+/* A saved SHA-256; see pack/digest.h. */
+#define CURSOR_DIGEST_SIZE 112
+
+struct walk_cursor {
+	int64_t root;     /* index of the root at hand */
+	int64_t folder;   /* line of the folder at hand; -1: root not begun */
+	int64_t position; /* directory offset to read on at; -1: all read */
+	int64_t scan;     /* line from which to look for a folder to enter */
+	bool has_folders; /* there may be one */
+	/* the folder as its reading began, to go back to */
+	int64_t changed_s;
+	int64_t changed_ns;
+	struct extent catalog_begin;
+	int64_t entries_begin;
+	int64_t linked_begin;
+	int64_t bytes_begin;
+	/* found so far */
+	int64_t entries;
+	int64_t linked; /* those that have other names too */
+	int64_t bytes;
+};
+
+struct pack_cursor {
+	int64_t catalog; /* next line */
+	int64_t folder;  /* line of the folder at hand */
+	/* the file that is packed in pieces */
+	bool in_file;
+	int64_t entry;  /* its line */
+	int64_t size;   /* as its header says */
+	int64_t done;   /* bytes packed */
+	int64_t device; /* what it was when its header was written */
+	int64_t inode;
+	int64_t mode;
+	int64_t mtime_s;
+	int64_t mtime_ns;
+	bool changed; /* it was not the same all the time */
+	uint8_t digest[CURSOR_DIGEST_SIZE];
+};
+
+struct finish_cursor {
+	int64_t member; /* which of the last members */
+	int64_t spool;  /* next line of its spool */
+	int64_t done;   /* bytes of it packed */
+	int64_t crc;    /* of the seek table so far */
+	uint8_t digest[CURSOR_DIGEST_SIZE];
+};
+
+#endif
