@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/job.h"
+
+#include "base/fault.h"
+#include "base/fsio.h"
+#include "base/stamp.h"
+#include "base/strbuf.h"
+#include "pack/frames.h"
+#include "run/ending.h"
+#include "run/engine.h"
+#include "source/filter.h"
+#include "store/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static char *
+slug_of(const struct profile *profile)
+{
+	char *slug = strdup(profile->name);
+
+	if (slug == NULL)
+		abort();
+	for (char *c = slug; *c != '\0'; c++) {
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+		else if (!(*c >= 'a' && *c <= 'z') && !(*c >= '0' && *c <= '9'))
+			*c = '-';
+	}
+	slug[strnlen(slug, 40)] = '\0';
+	return slug;
+}
+
+/* Names the site and the day for people; nobody can guess its end. */
+static void
+name_archive(struct state *state, const struct profile *profile)
+{
+	char random[TOKEN_TEXT_SIZE];
+	char *slug = slug_of(profile);
+
+	token_random_text(128, random);
+	snprintf(state->archive, sizeof(state->archive), "%s-%.15s-%s%s", slug,
+	    state->id, random, profile_suffix(profile));
+	free(slug);
+}
+
+static void
+init_state(struct state *state, const struct profile *profile,
+    enum record_origin origin)
+{
+	memset(state, 0, sizeof(*state));
+	datadir_new_id(state->id);
+	state->profile = profile->number;
+	state->origin = (int)origin;
+	state->started = stamp_now();
+	state->last_step = state->started;
+	state->phase = PHASE_INIT;
+	state->phase_count = PHASE_COUNT;
+	profile_fingerprint(profile, state->fingerprint);
+	name_archive(state, profile);
+}
+
+static int
+take_number(struct engine *engine, struct state *state, struct fault *fault)
+{
+	struct lock lock = LOCK_FREE;
+	struct budget wait;
+	int result;
+
+	budget_start(&wait, 10 * BUDGET_SECOND, &engine->stop);
+	if (lock_take(&lock, &engine->datadir, "number", &wait, fault) != 0)
+		return -1;
+	result = datadir_next_number(&engine->datadir, &state->number, fault);
+	lock_drop(&lock);
+	return result;
+}
+
+/* A directory below dirfd, made and durable; its descriptor, or -1. */
+static int
+make_dir(int dirfd, const char *name, struct fault *fault)
+{
+	int fd = -1;
+
+	if (fsio_make_dir(dirfd, name) != 0 || fsio_sync_dir(dirfd) != 0 ||
+	    (fd = fsio_open(dirfd, name, O_DIRECTORY)) < 0)
+		fault_errno(fault, "the backup's folder cannot be made");
+	return fd;
+}
+
+int
+job_create(struct engine *engine, const struct profile *profile,
+    enum record_origin origin, char id[ID_SIZE], struct fault *fault)
+{
+	struct datadir *datadir = &engine->datadir;
+	struct job job = { .engine = engine,
+		.profile = profile,
+		.jobfd = -1,
+		.backupfd = -1,
+		.log = LOGBOOK_CLOSED };
+	struct record record = { 0 };
+	struct lock lock = LOCK_FREE;
+	int result = -1;
+
+	init_state(&job.state, profile, origin);
+	memcpy(id, job.state.id, ID_SIZE);
+	if (take_number(engine, &job.state, fault) != 0 ||
+	    lock_take(&lock, datadir, id, NULL, fault) != 0)
+		return -1;
+	job.jobfd = make_dir(datadir->jobs, id, fault);
+	if (job.jobfd >= 0)
+		job.backupfd = make_dir(datadir->backups, id, fault);
+	if (job.backupfd < 0)
+		goto out;
+	logbook_open(&job.log, job.backupfd, "log");
+	logbook_write(&job.log,
+	    "backup %s, number %lld, of profile %lld (%s) is begun", id,
+	    (long long)job.state.number, (long long)profile->number,
+	    profile->name);
+	if (state_save(&job.state, job.jobfd, &datadir->keys, fault) != 0 ||
+	    ending_record(&job, RECORD_RUNNING, &record, fault) != 0)
+		goto out;
+	result = record_save(&record, job.backupfd, &datadir->keys, fault);
+out:
+	record_close(&record);
+	logbook_close(&job.log);
+	if (job.jobfd >= 0)
+		close(job.jobfd);
+	if (job.backupfd >= 0)
+		close(job.backupfd);
+	lock_drop(&lock);
+	return result;
+}
+
+static void
+name_roots(struct job *job)
+{
+	const struct profile *profile = job->profile;
+
+	job->root_names[0] = "files";
+	job->root_paths[0] = profile->site;
+	job->root_count = 1;
+	for (int i = 0; i < profile->extras.count; i++) {
+		const struct extra *extra = &profile->extras.items[i];
+		char **text = &job->root_texts[job->root_count];
+
+		if (asprintf(text, "extra/%s", extra->name) < 0)
+			abort();
+		job->root_names[job->root_count] = *text;
+		job->root_paths[job->root_count++] = extra->path;
+	}
+}
+
+/* The profile of the state, as it was when the backup began. */
+static int
+find_profile(struct job *job, struct fault *fault)
+{
+	uint8_t fingerprint[TOKEN_HASH_SIZE];
+
+	job->profile = config_profile(job->engine->config, job->state.profile);
+	if (job->profile == NULL)
+		return fault_set(fault, FAULT_SYSTEM,
+		    "profile %lld is no longer in the configuration",
+		    (long long)job->state.profile);
+	profile_fingerprint(job->profile, fingerprint);
+	if (!token_equal(fingerprint, job->state.fingerprint))
+		return fault_set(fault, FAULT_SYSTEM,
+		    "profile %lld was changed in the configuration while this "
+		    "backup was unfinished; the next call starts anew",
+		    (long long)job->state.profile);
+	return 0;
+}
+
+int
+job_open(
+    struct job *job, struct engine *engine, const char *id, struct fault *fault)
+{
+	struct datadir *datadir = &engine->datadir;
+
+	memset(job, 0, sizeof(*job));
+	job->engine = engine;
+	job->jobfd = job->backupfd = -1;
+	job->links = (struct links)LINKS_CLOSED;
+	job->volume = (struct volume)VOLUME_CLOSED;
+	job->log = (struct logbook)LOGBOOK_CLOSED;
+	job->jobfd = fsio_open(datadir->jobs, id, O_DIRECTORY);
+	if (job->jobfd < 0)
+		return fault_errno(fault, "the unfinished backup");
+	job->backupfd = fsio_open(datadir->backups, id, O_DIRECTORY);
+	if (job->backupfd < 0 && errno == ENOENT)
+		return fault_set(fault, FAULT_CORRUPT,
+		    "the backup's folder in 'backups' is missing");
+	if (job->backupfd < 0)
+		return fault_errno(fault, "the backup's folder");
+	logbook_open(&job->log, job->backupfd, "log");
+	if (state_load(&job->state, job->jobfd, &datadir->keys, fault) != 0)
+		return -1;
+	if (strcmp(job->state.id, id) != 0)
+		return fault_set(fault, FAULT_CORRUPT,
+		    STATE_FILE " is that of another backup");
+	job->loaded = true;
+	if (find_profile(job, fault) != 0)
+		return -1;
+	job->filter = filter_new(job->profile);
+	job->state.excluded_count = filter_count(job->filter);
+	name_roots(job);
+	return 0;
+}
+
+void
+job_close(struct job *job)
+{
+	frames_close(job->frames);
+	volume_close(&job->volume);
+	links_close(&job->links);
+	for (int i = 0; i < SPOOL_COUNT; i++)
+		if (job->spool_open[i])
+			spool_close(&job->spools[i]);
+	for (int i = 0; i < job->root_count; i++)
+		free(job->root_texts[i]);
+	filter_free(job->filter);
+	logbook_close(&job->log);
+	if (job->jobfd >= 0)
+		close(job->jobfd);
+	if (job->backupfd >= 0)
+		close(job->backupfd);
+	memset(job, 0, sizeof(*job));
+	job->jobfd = job->backupfd = -1;
+}
+
+struct spool *
+job_spool(struct job *job, enum spool_id id, struct fault *fault)
+{
+	struct spool *spool = &job->spools[id];
+
+	if (job->spool_open[id])
+		return spool;
+	if (spool_open(spool, job->jobfd, state_spool_name(id),
+		&job->state.spools[id], fault) != 0) {
+		spool_close(spool);
+		return NULL;
+	}
+	job->spool_open[id] = true;
+	return spool;
+}
+
+struct volume *
+job_volume(struct job *job, struct fault *fault)
+{
+	if (job->volume_open)
+		return &job->volume;
+	if (volume_open(&job->volume, job->backupfd, job->state.archive,
+		job->profile->part_size, job->state.volume, &job->engine->pace,
+		fault) != 0) {
+		volume_close(&job->volume);
+		return NULL;
+	}
+	job->volume_open = true;
+	return &job->volume;
+}
+
+struct frames *
+job_frames(struct job *job, int level, struct fault *fault)
+{
+	struct compression compression = job->profile->compression;
+	struct frames_options options = {
+		.compression = &compression,
+		.workers = (int)job->engine->config->workers,
+		.volume = &job->volume,
+		.pace = &job->engine->pace,
+	};
+
+	if (job->frames != NULL)
+		return job->frames;
+	options.spool = job_spool(job, SPOOL_FRAMES, fault);
+	if (options.spool == NULL || job_volume(job, fault) == NULL)
+		return NULL;
+	if (level != 0)
+		compression.level = level;
+	job->frames = frames_open(&options);
+	return job->frames;
+}
+
+/* Stop before the disk is full: the site needs it too. */
+static int
+check_space(struct job *job, struct fault *fault)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(job->backupfd, &fs) != 0)
+		return fault_errno(fault, "the disk of the data directory");
+	if ((uint64_t)fs.f_bavail * fs.f_frsize <
+	    (uint64_t)job->profile->min_free)
+		return fault_set(fault, FAULT_SYSTEM,
+		    "the disk of the data directory has less than min_free "
+		    "(%lld MiB) left",
+		    (long long)(job->profile->min_free >> 20));
+	return 0;
+}
+
+/* Bytes first: all files, and the names of those that are new. */
+static int
+sync_files(struct job *job, struct fault *fault)
+{
+	bool made = false;
+
+	if (job->frames != NULL && frames_flush(job->frames, fault) != 0)
+		return -1;
+	if (job->volume_open && volume_sync(&job->volume, fault) != 0)
+		return -1;
+	if (links_sync(&job->links, fault) != 0)
+		return -1;
+	for (int i = 0; i < SPOOL_COUNT; i++) {
+		if (!job->spool_open[i])
+			continue;
+		if (spool_sync(&job->spools[i], fault) != 0)
+			return -1;
+		made |= job->spools[i].made;
+	}
+	if ((made || job->links.made) && fsio_sync_dir(job->jobfd) != 0)
+		return fault_errno(
+		    fault, "the backup's folder cannot be synced");
+	job->links.made = false;
+	return 0;
+}
+
+int
+job_checkpoint(struct job *job, struct fault *fault)
+{
+	struct state *state = &job->state;
+
+	if (sync_files(job, fault) != 0 || check_space(job, fault) != 0)
+		return -1;
+	if (job->volume_open)
+		state->volume = job->volume.length;
+	for (int i = 0; i < SPOOL_COUNT; i++)
+		if (job->spool_open[i])
+			state->spools[i] = job->spools[i].extent;
+	state->checkpoints++;
+	if (state_save(state, job->jobfd, &job->engine->datadir.keys, fault) !=
+	    0)
+		return -1;
+	for (int i = 0; i < SPOOL_COUNT; i++)
+		if (job->spool_open[i])
+			spool_committed(&job->spools[i]);
+	return 0;
+}
+
+void
+job_load(struct job *job, int64_t *in_flight, int64_t *unsynced)
+{
+	*in_flight = *unsynced = 0;
+	if (job->frames != NULL)
+		frames_load(job->frames, in_flight, unsynced);
+	for (int i = 0; i < SPOOL_COUNT; i++)
+		/* The threads of frames write this one. */
+		if (i != SPOOL_FRAMES && job->spool_open[i])
+			*unsynced += spool_unsynced(&job->spools[i]);
+	*unsynced += job->links.unsynced;
+}
+
+int
+job_warn(
+    struct job *job, const char *path, const char *reason, struct fault *fault)
+{
+	struct spool *spool = job_spool(job, SPOOL_WARNINGS, fault);
+	struct strbuf line = STRBUF_EMPTY;
+	int result;
+
+	if (spool == NULL)
+		return -1;
+	logbook_write(&job->log, "warning: %s: %s", path, reason);
+	strbuf_addf(&line, "%s\t", reason);
+	strbuf_add_escaped(&line, path, strlen(path));
+	result = spool_append(spool, line.bytes, line.length, fault);
+	strbuf_close(&line);
+	job->state.counts.warnings++;
+	return result;
+}
+
+int
+job_percent(const struct state *state)
+{
+	int64_t total = state->walk.bytes + state->walk.entries * 1024;
+	int64_t done = state->counts.bytes + state->pack.done +
+	    (state->counts.files + state->counts.folders +
+		state->counts.symlinks + state->counts.hardlinks +
+		state->counts.specials) *
+		1024;
+
+	if (state->phase < PHASE_PACK)
+		return 0;
+	if (state->phase > PHASE_FINISH)
+		return 100;
+	if (state->phase == PHASE_FINISH || total <= 0 || done >= total)
+		return 99;
+	return (int)((double)done / (double)total * 99);
+}

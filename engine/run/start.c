@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/start.h"
+
+#include "base/budget.h"
+#include "base/fault.h"
+#include "base/fsio.h"
+#include "base/stamp.h"
+#include "run/ending.h"
+#include "run/engine.h"
+#include "run/job.h"
+#include "run/runner.h"
+#include "store/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Who asks for a fresh backup joins one that was stepped so lately. */
+#define JOIN_SECONDS 60
+
+#define DAY_SECONDS 86400
+
+/* What is known of an unfinished backup without its lock. */
+struct unfinished {
+	char id[ID_SIZE];
+	int64_t last_step;
+};
+
+/*
+ * A job without state and record is what is left of a start that was cut
+ * short: nobody knows of it, so it goes.  A start that is still under way has
+ * its lock.
+ */
+static void
+remove_leftover(struct engine *engine, const char *id)
+{
+	struct lock lock = LOCK_FREE;
+	struct fault unused;
+
+	if (lock_take(&lock, &engine->datadir, id, NULL, &unused) != 0)
+		return;
+	if (ending_remove_job(engine, id, &unused) == 0 &&
+	    ending_remove_backup(engine, id, &unused) == 0)
+		lock_remove(&lock, &engine->datadir, id);
+	lock_drop(&lock);
+}
+
+/*
+ * Whether the job of this ID is one of the profile.  A damaged one counts for
+ * the profile that its record names, so that the next step finds the damage.
+ */
+static bool
+is_of_profile(struct engine *engine, const struct profile *profile,
+    const char *id, struct unfinished *found)
+{
+	struct datadir *datadir = &engine->datadir;
+	int jobfd = fsio_open(datadir->jobs, id, O_DIRECTORY);
+	struct state state;
+	struct record record;
+	struct fault fault = { 0 };
+	bool ours = false;
+
+	memcpy(found->id, id, ID_SIZE);
+	found->last_step = 0;
+	if (jobfd < 0)
+		return false;
+	if (state_load(&state, jobfd, &datadir->keys, &fault) == 0) {
+		ours = state.profile == profile->number;
+		found->last_step = state.last_step;
+	} else if (record_load(
+		       &record, datadir, id, RECORD_UNVERIFIED, &fault) == 0) {
+		ours = record.profile == profile->number;
+		record_close(&record);
+	} else {
+		record_close(&record);
+		if (fault.code == FAULT_NOT_FOUND)
+			remove_leftover(engine, id);
+	}
+	close(jobfd);
+	return ours;
+}
+
+/* The newest unfinished backup of a profile: 1, 0 if there is none, or -1. */
+static int
+find_unfinished(struct engine *engine, const struct profile *profile,
+    struct unfinished *found, struct fault *fault)
+{
+	char(*ids)[ID_SIZE];
+	size_t count;
+	int result = 0;
+
+	if (datadir_list(engine->datadir.jobs, &ids, &count, fault) != 0)
+		return -1;
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = is_of_profile(engine, profile, ids[i], found);
+	free(ids);
+	return result;
+}
+
+/* again_after, twice as long for each failure in a row but the first. */
+static int64_t
+again_seconds(const struct profile *profile, int failures)
+{
+	int64_t seconds = profile->again_after / BUDGET_SECOND;
+
+	for (; failures > 1 && seconds < DAY_SECONDS; failures--)
+		seconds *= 2;
+	if (failures > 1 && seconds > DAY_SECONDS)
+		seconds = DAY_SECONDS;
+	return seconds;
+}
+
+/* Now is within so many seconds after then; a clock set back is not. */
+static bool
+is_within(int64_t seconds, int64_t then)
+{
+	int64_t age = stamp_now() - then;
+
+	return age >= 0 && age < seconds;
+}
+
+/* A record that says "running" has no job any more. */
+static void
+fail_orphan(struct engine *engine, const char *id, struct record *record)
+{
+	struct fault unused;
+	struct lock lock = LOCK_FREE;
+
+	if (lock_take(&lock, &engine->datadir, id, NULL, &unused) != 0)
+		return;
+	if (faccessat(engine->datadir.jobs, id, F_OK, 0) != 0 &&
+	    ending_fail_lost(engine, id, "its state was lost", &unused) == 0) {
+		record->status = RECORD_FAILED;
+		record->ended = stamp_now();
+	}
+	lock_remove(&lock, &engine->datadir, id);
+}
+
+/*
+ * The backup that ended last, if its answer is still to be repeated: 1 with
+ * its ID, 0, or -1.
+ */
+static int
+find_to_repeat(struct engine *engine, const struct profile *profile,
+    char id[ID_SIZE], struct fault *fault)
+{
+	char(*ids)[ID_SIZE];
+	size_t count;
+	int failures = 0;
+	struct record last = { 0 };
+	bool complete = false;
+
+	if (datadir_list(engine->datadir.backups, &ids, &count, fault) != 0)
+		return -1;
+	for (size_t i = 0; i < count && !complete; i++) {
+		struct record record;
+		struct fault unused;
+
+		if (record_load(&record, &engine->datadir, ids[i],
+			RECORD_UNVERIFIED, &unused) == 0 &&
+		    record.profile == profile->number) {
+			if (record.status == RECORD_RUNNING)
+				fail_orphan(engine, ids[i], &record);
+			complete = record.status == RECORD_COMPLETE;
+			failures += record.status == RECORD_FAILED;
+			if (last.ended == 0) {
+				memcpy(last.id, ids[i], ID_SIZE);
+				last.status = record.status;
+				last.started = record.started;
+				last.ended = record.ended;
+			}
+		}
+		record_close(&record);
+	}
+	free(ids);
+	memcpy(id, last.id, ID_SIZE);
+	if (last.ended == 0)
+		return 0;
+	if (is_within(again_seconds(profile, failures), last.ended))
+		return 1;
+	return last.status == RECORD_COMPLETE && profile->once_per > 0 &&
+	    is_within(profile->once_per / BUDGET_SECOND, last.started);
+}
+
+static enum start_outcome
+decide(struct engine *engine, const struct profile *profile,
+    const struct start_terms *terms, char id[ID_SIZE], struct fault *fault)
+{
+	struct unfinished found;
+	int result = find_unfinished(engine, profile, &found, fault);
+
+	if (result < 0)
+		return START_FAULT;
+	if (result > 0 && terms->fresh &&
+	    !is_within(JOIN_SECONDS, found.last_step)) {
+		if (runner_abandon(engine, found.id,
+			"it was abandoned: a fresh backup was asked for",
+			fault) == 0)
+			result = 0;
+		else if (fault->code != FAULT_BUSY)
+			return START_FAULT;
+	}
+	if (result > 0) {
+		memcpy(id, found.id, ID_SIZE);
+		return START_STEP;
+	}
+	if (terms->resume_only)
+		return fault_set(fault, FAULT_NOT_FOUND,
+		    "profile %lld has no unfinished backup",
+		    (long long)profile->number);
+	if (!terms->fresh && !terms->at_once) {
+		result = find_to_repeat(engine, profile, id, fault);
+		if (result != 0)
+			return result < 0 ? START_FAULT : START_REPEAT;
+	}
+	return job_create(engine, profile, terms->origin, id, fault) != 0
+	    ? START_FAULT
+	    : START_STEP;
+}
+
+enum start_outcome
+start_backup(struct engine *engine, const struct profile *profile,
+    const struct start_terms *terms, char id[ID_SIZE], struct fault *fault)
+{
+	struct lock lock = LOCK_FREE;
+	struct budget wait;
+	char name[64];
+	enum start_outcome outcome;
+
+	snprintf(
+	    name, sizeof(name), "profile-%lld", (long long)profile->number);
+	budget_start(&wait, 10 * BUDGET_SECOND, &engine->stop);
+	if (lock_take(&lock, &engine->datadir, name, &wait, fault) != 0)
+		return START_FAULT;
+	outcome = decide(engine, profile, terms, id, fault);
+	lock_drop(&lock);
+	return outcome;
+}
+
+int
+start_last_ended(
+    struct engine *engine, struct runner_result *result, struct fault *fault)
+{
+	char(*ids)[ID_SIZE];
+	size_t count;
+	int64_t ended = 0;
+
+	if (datadir_list(engine->datadir.backups, &ids, &count, fault) != 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		struct record record;
+		struct fault unused;
+
+		if (record_load(&record, &engine->datadir, ids[i],
+			RECORD_UNVERIFIED, &unused) == 0 &&
+		    record.status != RECORD_RUNNING && record.ended > ended) {
+			ended = record.ended;
+			memset(result, 0, sizeof(*result));
+			runner_report(engine, ids[i], result);
+		}
+		record_close(&record);
+	}
+	free(ids);
+	return ended > 0;
+}
