@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+import contextlib
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import trees  # noqa: E402
+from vault import Vault  # noqa: E402
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A small site with a bit of everything."""
+    return trees.make_site(tmp_path / 'site')
+
+
+@pytest.fixture
+def make_vault(tmp_path):
+    """Make vaults that are gone, with their servers, when the test ends."""
+    with contextlib.ExitStack() as stack:
+        count = 0
+
+        def make(site, **kwargs):
+            nonlocal count
+            count += 1
+            return stack.enter_context(
+                Vault(tmp_path / f'vault-{count}', site, **kwargs))
+
+        yield make
