@@ -138,11 +138,25 @@ answer_broken(void)
 	gateway_close(gateway);
 }
 
+/* The one thing that the signal handler can reach. */
+static struct engine *serving; /* NOLINT(*-avoid-non-const-global-variables) */
+
+static void
+stop_serving(int signal)
+{
+	(void)signal;
+	atomic_store(&serving->stop, true);
+}
+
+/* A web server ends a program whose client has gone with SIGTERM. */
 static int
 serve_plain(struct engine *engine)
 {
+	struct sigaction action = { .sa_handler = stop_serving };
 	struct gateway *gateway = gateway_plain();
 
+	serving = engine;
+	sigaction(SIGTERM, &action, NULL);
 	route_request(engine, gateway);
 	gateway_close(gateway);
 	return EXIT_FINE;

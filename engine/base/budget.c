@@ -82,8 +82,8 @@ budget_allowance(
 void
 pace_init(struct pace *pace)
 {
-	pace->drain = INT64_C(16) << 20;
-	pace->sync = INT64_C(4) << 20;
+	pace->drain = INT64_C(8) << 20;
+	pace->sync = INT64_C(512) << 10;
 	pace->fixed = 20 * BUDGET_MILLISECOND;
 	pace->read = INT64_C(16) << 20;
 }

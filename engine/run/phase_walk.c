@@ -48,6 +48,8 @@ walk_on(struct job *job, struct fault *fault)
 		    (long long)job->state.walk.bytes);
 		return PHASE_ENDED;
 	case WALK_CUT:
+		logbook_write(&job->log,
+		    "a folder changed while it was read; it is read again");
 		return PHASE_WENT_BACK;
 	}
 	return PHASE_FAULT;

@@ -65,7 +65,7 @@ struct runner_terms {
  * as the budget lasts, unless engine->waiting_max others do already.  id must
  * have the form of an ID.
  */
-void runner_step(struct engine *engine, const char *id, int64_t step,
+void runner_step(struct engine *engine, const char *id, int64_t number,
     const struct runner_terms *terms, struct runner_result *result);
 
 /* Say what became of a backup that has ended, from its record. */
