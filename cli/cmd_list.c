@@ -5,10 +5,9 @@
 #include "base/stamp.h"
 #include "base/strbuf.h"
 #include "run/engine.h"
-#include "store/record.h"
+#include "store/history.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static void
 print_row(const struct record *record, bool verified)
@@ -24,42 +23,33 @@ print_row(const struct record *record, bool verified)
 	    verified ? "" : "  (unverified)");
 }
 
-/* One backup of the list; its records may be those of a lost key. */
+/* One backup of the list; its record may be that of a lost key. */
 static void
-print_one(const struct cli *cli, const char *id, bool json, bool first)
+print_one(const struct cli *cli, const struct history_entry *entry, bool json,
+    bool first)
 {
-	const struct datadir *datadir = &cli->engine->datadir;
 	struct strbuf text = STRBUF_EMPTY;
 	struct record record;
 	struct fault fault;
-	bool verified = true;
 
-	if (record_load(&record, datadir, id, RECORD_STRICT, &fault) != 0) {
-		verified = false;
-		record_close(&record);
-		if (record_load(
-			&record, datadir, id, RECORD_UNVERIFIED, &fault) != 0) {
-			record_close(&record);
-			cli_complain("%s", fault.text);
-			return;
-		}
-	}
-	if (json) {
+	if (record_load(&record, &cli->engine->datadir, entry->id,
+		RECORD_UNVERIFIED, &fault) != 0) {
+		cli_complain("%s", fault.text);
+	} else if (json) {
 		record_print(&record, 0, &text);
 		strbuf_cut(&text, text.length - 1);
 		printf("%s%s", first ? "" : ",\n", text.bytes);
-		strbuf_close(&text);
 	} else {
-		print_row(&record, verified);
+		print_row(&record, entry->verified);
 	}
+	strbuf_close(&text);
 	record_close(&record);
 }
 
 static int
 run(struct cli *cli, int argc, char **argv)
 {
-	char(*ids)[ID_SIZE];
-	size_t count;
+	struct history history;
 	struct fault fault;
 	bool json;
 	int first = cli_options(&cmd_list, argc, argv, &json);
@@ -68,19 +58,18 @@ run(struct cli *cli, int argc, char **argv)
 		return CLI_USAGE;
 	if (first != argc)
 		return cli_usage(&cmd_list);
-	if (datadir_list(cli->engine->datadir.backups, &ids, &count, &fault) !=
-	    0)
+	if (history_load(&history, &cli->engine->datadir, 0, &fault) != 0)
 		return cli_fault(&fault);
 	if (json)
 		printf("[");
-	else if (count > 0)
+	else if (history.count > 0)
 		printf("%-5s %-32s  %-8s %-7s %10s %5s  %s\n", "no", "id",
 		    "status", "profile", "size", "warn", "started");
-	for (size_t i = 0; i < count; i++)
-		print_one(cli, ids[i], json, i == 0);
+	for (size_t i = 0; i < history.count; i++)
+		print_one(cli, &history.entries[i], json, i == 0);
 	if (json)
 		printf("]\n");
-	free(ids);
+	history_close(&history);
 	return CLI_OK;
 }
 

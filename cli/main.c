@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "run/engine.h"
+#include "store/history.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -119,9 +120,9 @@ cli_options(const struct command *command, int argc, char **argv, bool *json)
 int
 cli_find_id(const struct cli *cli, const char *argument, char id[ID_SIZE])
 {
-	char(*ids)[ID_SIZE];
-	size_t count;
+	struct history history;
 	struct fault fault;
+	int status = CLI_OK;
 
 	if (datadir_is_id(argument)) {
 		memcpy(id, argument, ID_SIZE);
@@ -133,16 +134,16 @@ cli_find_id(const struct cli *cli, const char *argument, char id[ID_SIZE])
 		    argument);
 		return CLI_USAGE;
 	}
-	if (datadir_list(cli->engine->datadir.backups, &ids, &count, &fault) !=
-	    0)
-		return cli_fault(&fault);
-	if (count > 0)
-		memcpy(id, ids[0], ID_SIZE);
-	free(ids);
-	if (count > 0)
-		return 0;
-	cli_complain("there is no backup yet");
-	return CLI_NOT_FOUND;
+	if (history_load(&history, &cli->engine->datadir, 0, &fault) != 0) {
+		status = cli_fault(&fault);
+	} else if (history.count == 0) {
+		cli_complain("there is no backup yet");
+		status = CLI_NOT_FOUND;
+	} else {
+		memcpy(id, history.entries[0].id, ID_SIZE);
+	}
+	history_close(&history);
+	return status;
 }
 
 const char *

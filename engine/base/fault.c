@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/fault.h"
 
+#include "base/strbuf.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,9 +11,18 @@
 static void
 make_printable(char *text)
 {
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		size_t step = strbuf_printable_length(text, left);
+
+		if (step == 0) {
 			*text = '?';
+			step = 1;
+		}
+		text += step;
+		left -= step;
+	}
 }
 
 int

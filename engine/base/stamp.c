@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/stamp.h"
 
+#include "base/fsio.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,19 +49,32 @@ stamp_compact(int64_t stamp, char text[STAMP_TEXT_SIZE])
 	return text;
 }
 
+/* The system has a file of this name, and it describes a zone (RFC 8536). */
+static bool
+is_zone(const char *name)
+{
+	char path[256], magic[4] = "";
+	int length =
+	    snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
+	int fd;
+
+	if (name[0] == '/' || strstr(name, "..") != NULL ||
+	    length >= (int)sizeof(path))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	if (fsio_read(fd, magic, sizeof(magic)) != sizeof(magic))
+		magic[0] = '\0';
+	close(fd);
+	return memcmp(magic, "TZif", sizeof(magic)) == 0;
+}
+
 int
 stamp_use_zone(const char *name)
 {
-	char path[256];
-	int length;
-
-	if (strcmp(name, "UTC") != 0) {
-		length = snprintf(
-		    path, sizeof(path), "/usr/share/zoneinfo/%s", name);
-		if (name[0] == '/' || strstr(name, "..") != NULL ||
-		    length >= (int)sizeof(path) || access(path, R_OK) != 0)
-			return -1;
-	}
+	if (strcmp(name, "UTC") != 0 && !is_zone(name))
+		return -1;
 	if (setenv("TZ", name, 1) != 0)
 		return -1;
 	tzset();

@@ -148,18 +148,14 @@ strbuf_add_number(struct strbuf *buf, int64_t number)
 	strbuf_add(buf, digits + at, sizeof(digits) - at);
 }
 
-/*
- * Length of the UTF-8 character of one code point that bytes begin with, 0 if
- * there is none (RFC 3629: no surrogates, nothing overlong).
- */
-static size_t
-utf8_length(const char *bytes, size_t length)
+size_t
+strbuf_printable_length(const char *bytes, size_t length)
 {
 	const unsigned char *u = (const unsigned char *)bytes;
 	size_t need;
 
 	if (u[0] < 0x80)
-		return 1;
+		return u[0] >= 0x20 && u[0] != 0x7f;
 	if (u[0] >= 0xc2 && u[0] <= 0xdf)
 		need = 2;
 	else if (u[0] >= 0xe0 && u[0] <= 0xef)
@@ -173,8 +169,10 @@ utf8_length(const char *bytes, size_t length)
 	for (size_t i = 1; i < need; i++)
 		if ((u[i] & 0xc0) != 0x80)
 			return 0;
-	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
-	    (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
+	/* C1 controls, overlong ones, surrogates, beyond U+10FFFF. */
+	if ((u[0] == 0xc2 && u[1] < 0xa0) || (u[0] == 0xe0 && u[1] < 0xa0) ||
+	    (u[0] == 0xed && u[1] > 0x9f) || (u[0] == 0xf0 && u[1] < 0x90) ||
+	    (u[0] == 0xf4 && u[1] > 0x8f))
 		return 0;
 	return need;
 }
@@ -183,11 +181,10 @@ void
 strbuf_add_printable(struct strbuf *buf, const char *text, size_t length)
 {
 	while (length > 0) {
-		size_t step = utf8_length(text, length);
-		unsigned char byte = (unsigned char)*text;
+		size_t step = strbuf_printable_length(text, length);
 
-		if (step == 0 || byte < 0x20 || byte == 0x7f) {
-			strbuf_addf(buf, "\\x%02x", byte);
+		if (step == 0) {
+			strbuf_addf(buf, "\\x%02x", (unsigned char)*text);
 			step = 1;
 		} else {
 			strbuf_add(buf, text, step);

@@ -51,6 +51,12 @@ void strbuf_add_hex_number(struct strbuf *buf, uint64_t number);
 void strbuf_add_number(struct strbuf *buf, int64_t number);
 
 /*
+ * Length of the UTF-8 character (RFC 3629) that the bytes, at least one,
+ * begin with; 0 if there is none, or if it is a control character.
+ */
+size_t strbuf_printable_length(const char *bytes, size_t length);
+
+/*
  * Append text for a person: UTF-8 as it is, control characters and bytes that
  * are not UTF-8 as \xHH.
  */

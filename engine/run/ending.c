@@ -133,7 +133,7 @@ add_parts(const struct job *job, struct record *record)
 	}
 }
 
-/* SHA-256 of the file "frames", which stands beside the record by now. */
+/* SHA-256 of the file "frames". */
 static int
 hash_frames(struct job *job, struct record *record, struct fault *fault)
 {

@@ -236,10 +236,13 @@ struct spool *
 job_spool(struct job *job, enum spool_id id, struct fault *fault)
 {
 	struct spool *spool = &job->spools[id];
+	int dirfd;
 
 	if (job->spool_open[id])
 		return spool;
-	if (spool_open(spool, job->jobfd, state_spool_name(id),
+	/* This one outlives the job, beside the archive. */
+	dirfd = id == SPOOL_FRAMES ? job->backupfd : job->jobfd;
+	if (spool_open(spool, dirfd, state_spool_name(id),
 		&job->state.spools[id], fault) != 0) {
 		spool_close(spool);
 		return NULL;
@@ -302,26 +305,40 @@ check_space(struct job *job, struct fault *fault)
 	return 0;
 }
 
-/* Bytes first: all files, and the names of those that are new. */
+/* The spools' bytes; made is set to whether a new name in jobs/ID is theirs. */
+static int
+sync_spools(struct job *job, bool *made, struct fault *fault)
+{
+	for (int i = 0; i < SPOOL_COUNT; i++) {
+		struct spool *spool = &job->spools[i];
+
+		if (!job->spool_open[i])
+			continue;
+		if (spool_sync(spool, fault) != 0)
+			return -1;
+		if (i != SPOOL_FRAMES && spool->extent.length > 0)
+			*made |= spool->made;
+	}
+	return 0;
+}
+
+/*
+ * Bytes first: all files, and the names of those that are new.  The volume
+ * comes after the spools, for its sync of the folder serves frames, too.
+ */
 static int
 sync_files(struct job *job, struct fault *fault)
 {
-	bool made = false;
+	bool made = job->links.made;
 
 	if (job->frames != NULL && frames_flush(job->frames, fault) != 0)
 		return -1;
+	if (sync_spools(job, &made, fault) != 0 ||
+	    links_sync(&job->links, fault) != 0)
+		return -1;
 	if (job->volume_open && volume_sync(&job->volume, fault) != 0)
 		return -1;
-	if (links_sync(&job->links, fault) != 0)
-		return -1;
-	for (int i = 0; i < SPOOL_COUNT; i++) {
-		if (!job->spool_open[i])
-			continue;
-		if (spool_sync(&job->spools[i], fault) != 0)
-			return -1;
-		made |= job->spools[i].made;
-	}
-	if ((made || job->links.made) && fsio_sync_dir(job->jobfd) != 0)
+	if (made && fsio_sync_dir(job->jobfd) != 0)
 		return fault_errno(
 		    fault, "the backup's folder cannot be synced");
 	job->links.made = false;

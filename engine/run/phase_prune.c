@@ -9,29 +9,9 @@
 #include "run/engine.h"
 #include "run/job.h"
 #include "run/phase.h"
+#include "store/history.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-/* Whether a backup is to go, judged newest first; kept counts what stays. */
-static bool
-is_surplus(struct job *job, const char *id, int64_t *kept)
-{
-	struct record record;
-	struct fault unused;
-	bool surplus = false;
-
-	if (record_load(&record, &job->engine->datadir, id, RECORD_STRICT,
-		&unused) == 0 &&
-	    record.profile == job->profile->number &&
-	    record.status != RECORD_RUNNING) {
-		surplus = *kept >= job->profile->keep_last;
-		if (!surplus && record.status == RECORD_COMPLETE)
-			++*kept;
-	}
-	record_close(&record);
-	return surplus;
-}
+#include <unistd.h>
 
 /* Remove a backup unless somebody is using it. */
 static int
@@ -50,24 +30,59 @@ prune(struct job *job, const char *id, struct fault *fault)
 	return result;
 }
 
+/* Whether a backup is to go, judged newest first; kept counts what stays. */
+static bool
+is_surplus(
+    const struct job *job, const struct history_entry *entry, int64_t *kept)
+{
+	if (entry->profile != job->profile->number ||
+	    entry->status == RECORD_RUNNING || !entry->verified)
+		return false;
+	if (*kept >= job->profile->keep_last)
+		return true;
+	*kept += entry->status == RECORD_COMPLETE;
+	return false;
+}
+
+/*
+ * What is left of a removal that was cut short: a folder without a record.  A
+ * backup that is just being made has a job.
+ */
+static bool
+is_leftover(const struct job *job, const struct history_entry *entry)
+{
+	const struct datadir *datadir = &job->engine->datadir;
+	struct record record;
+	struct fault fault;
+	bool missing;
+
+	if (entry->readable)
+		return false;
+	missing = record_load(&record, datadir, entry->id, RECORD_UNVERIFIED,
+		      &fault) != 0 &&
+	    fault.code == FAULT_NOT_FOUND;
+	record_close(&record);
+	return missing && faccessat(datadir->jobs, entry->id, F_OK, 0) != 0;
+}
+
 /* A unit: all surplus backups.  There is hardly ever more than one. */
 static enum phase_outcome
 prune_all(struct job *job, struct fault *fault)
 {
-	char(*ids)[ID_SIZE];
-	size_t count;
+	struct history history;
 	int64_t kept = 0;
-	int result = 0;
+	int result;
 
 	if (job->profile->keep_last == 0)
 		return PHASE_ENDED;
-	if (datadir_list(job->engine->datadir.backups, &ids, &count, fault) !=
-	    0)
-		return PHASE_FAULT;
-	for (size_t i = 0; i < count && result == 0; i++)
-		if (is_surplus(job, ids[i], &kept))
-			result = prune(job, ids[i], fault);
-	free(ids);
+	result = history_load(&history, &job->engine->datadir, 0, fault);
+	for (size_t i = 0; i < history.count && result == 0; i++) {
+		const struct history_entry *entry = &history.entries[i];
+
+		if (is_surplus(job, entry, &kept) || is_leftover(job, entry))
+			result = prune(job, entry->id, fault);
+	}
+	history_close(&history);
 	return result != 0 ? PHASE_FAULT : PHASE_ENDED;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The archive is whole: its parts get their final names, the list of its
- * frames goes beside it, and the record says complete.  That record is the
- * commit; what comes after it only tidies up.
+ * The archive is whole: its parts get their final names, and the record says
+ * complete.  That record is the commit: the sync of its folder makes it and
+ * the names durable, and as long as one of them may be missing there is the
+ * state to go on from.
  */
 #include "base/fault.h"
 #include "base/fsio.h"
@@ -15,8 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-
-#define FRAMES_FILE "frames"
 
 /* 1: the file is there with this size; 0: it is not there; -1. */
 static int
@@ -61,20 +60,6 @@ publish_part(struct job *job, int64_t part, struct fault *fault)
 	if (fsio_rename(job->backupfd, partial, job->backupfd, name) != 0)
 		return fault_errno(
 		    fault, "the part '%s' cannot be renamed", partial);
-	return 0;
-}
-
-static int
-publish_frames(struct job *job, struct fault *fault)
-{
-	if (fsio_rename(job->jobfd, FRAMES_FILE, job->backupfd, FRAMES_FILE) !=
-		0 &&
-	    errno != ENOENT)
-		return fault_errno(
-		    fault, "the file 'frames' cannot be renamed");
-	if (fsio_sync_dir(job->backupfd) != 0 || fsio_sync_dir(job->jobfd) != 0)
-		return fault_errno(
-		    fault, "the backup's folder cannot be synced");
 	return 0;
 }
 
@@ -135,7 +120,7 @@ publish_next(struct job *job, struct fault *fault)
 		job->state.publish++;
 		return PHASE_MORE;
 	}
-	if (publish_frames(job, fault) != 0 || publish_record(job, fault) != 0)
+	if (publish_record(job, fault) != 0)
 		return PHASE_FAULT;
 	log_summary(job);
 	return PHASE_ENDED;

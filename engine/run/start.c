@@ -10,6 +10,7 @@
 #include "run/job.h"
 #include "run/runner.h"
 #include "store/config.h"
+#include "store/history.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,65 +125,61 @@ is_within(int64_t seconds, int64_t then)
 
 /* A record that says "running" has no job any more. */
 static void
-fail_orphan(struct engine *engine, const char *id, struct record *record)
+fail_orphan(struct engine *engine, struct history_entry *entry)
 {
 	struct fault unused;
 	struct lock lock = LOCK_FREE;
 
-	if (lock_take(&lock, &engine->datadir, id, NULL, &unused) != 0)
+	if (lock_take(&lock, &engine->datadir, entry->id, NULL, &unused) != 0)
 		return;
-	if (faccessat(engine->datadir.jobs, id, F_OK, 0) != 0 &&
-	    ending_fail_lost(engine, id, "its state was lost", &unused) == 0) {
-		record->status = RECORD_FAILED;
-		record->ended = stamp_now();
+	if (faccessat(engine->datadir.jobs, entry->id, F_OK, 0) != 0 &&
+	    ending_fail_lost(
+		engine, entry->id, "its state was lost", &unused) == 0) {
+		entry->status = RECORD_FAILED;
+		entry->ended = stamp_now();
 	}
-	lock_remove(&lock, &engine->datadir, id);
+	lock_remove(&lock, &engine->datadir, entry->id);
 }
 
 /*
- * The backup that ended last, if its answer is still to be repeated: 1 with
- * its ID, 0, or -1.
+ * Whether the answer of the backup that was begun last, and has ended, is
+ * still to be repeated.
  */
+static bool
+is_to_repeat(const struct profile *profile, const struct history *history)
+{
+	const struct history_entry *last = &history->entries[0];
+	int failures = 0;
+
+	while ((size_t)failures < history->count &&
+	    history->entries[failures].status == RECORD_FAILED)
+		failures++;
+	if (history->count == 0 || last->status == RECORD_RUNNING)
+		return false;
+	if (is_within(again_seconds(profile, failures), last->ended))
+		return true;
+	return last->status == RECORD_COMPLETE && profile->once_per > 0 &&
+	    is_within(profile->once_per / BUDGET_SECOND, last->started);
+}
+
+/* The backup whose answer is to be repeated: 1 with its ID, 0, or -1. */
 static int
 find_to_repeat(struct engine *engine, const struct profile *profile,
     char id[ID_SIZE], struct fault *fault)
 {
-	char(*ids)[ID_SIZE];
-	size_t count;
-	int failures = 0;
-	struct record last = { 0 };
-	bool complete = false;
+	struct history history;
+	int result =
+	    history_load(&history, &engine->datadir, profile->number, fault);
 
-	if (datadir_list(engine->datadir.backups, &ids, &count, fault) != 0)
-		return -1;
-	for (size_t i = 0; i < count && !complete; i++) {
-		struct record record;
-		struct fault unused;
-
-		if (record_load(&record, &engine->datadir, ids[i],
-			RECORD_UNVERIFIED, &unused) == 0 &&
-		    record.profile == profile->number) {
-			if (record.status == RECORD_RUNNING)
-				fail_orphan(engine, ids[i], &record);
-			complete = record.status == RECORD_COMPLETE;
-			failures += record.status == RECORD_FAILED;
-			if (last.ended == 0) {
-				memcpy(last.id, ids[i], ID_SIZE);
-				last.status = record.status;
-				last.started = record.started;
-				last.ended = record.ended;
-			}
-		}
-		record_close(&record);
+	for (size_t i = 0; i < history.count; i++)
+		if (history.entries[i].status == RECORD_RUNNING)
+			fail_orphan(engine, &history.entries[i]);
+	if (result == 0 && is_to_repeat(profile, &history)) {
+		memcpy(id, history.entries[0].id, ID_SIZE);
+		result = 1;
 	}
-	free(ids);
-	memcpy(id, last.id, ID_SIZE);
-	if (last.ended == 0)
-		return 0;
-	if (is_within(again_seconds(profile, failures), last.ended))
-		return 1;
-	return last.status == RECORD_COMPLETE && profile->once_per > 0 &&
-	    is_within(profile->once_per / BUDGET_SECOND, last.started);
+	history_close(&history);
+	return result;
 }
 
 static enum start_outcome
@@ -244,25 +241,18 @@ int
 start_last_ended(
     struct engine *engine, struct runner_result *result, struct fault *fault)
 {
-	char(*ids)[ID_SIZE];
-	size_t count;
-	int64_t ended = 0;
+	struct history history;
+	int found = history_load(&history, &engine->datadir, 0, fault);
 
-	if (datadir_list(engine->datadir.backups, &ids, &count, fault) != 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		struct record record;
-		struct fault unused;
+	for (size_t i = 0; i < history.count && found == 0; i++) {
+		const struct history_entry *entry = &history.entries[i];
 
-		if (record_load(&record, &engine->datadir, ids[i],
-			RECORD_UNVERIFIED, &unused) == 0 &&
-		    record.status != RECORD_RUNNING && record.ended > ended) {
-			ended = record.ended;
-			memset(result, 0, sizeof(*result));
-			runner_report(engine, ids[i], result);
-		}
-		record_close(&record);
+		if (!entry->readable || entry->status == RECORD_RUNNING)
+			continue;
+		memset(result, 0, sizeof(*result));
+		runner_report(engine, entry->id, result);
+		found = 1;
 	}
-	free(ids);
-	return ended > 0;
+	history_close(&history);
+	return found;
 }

@@ -238,7 +238,7 @@ look_at(struct walk *walk, int dirfd, const struct dirent64 *dirent,
 	char type;
 
 	if (kind == DT_DIR || kind == DT_SOCK) {
-		st.st_mode = DTTOIF(kind);
+		st.st_mode = (mode_t)DTTOIF(kind);
 	} else if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
 		/* What is gone already never was. */
 		return errno == ENOENT

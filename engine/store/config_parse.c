@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "store/values.h"
 
+#include <assert.h>
 #include <ini.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,6 +20,13 @@
 
 #define CONFIG_LINE_MAX 8000
 #define PROFILES_MAX    1000
+
+#define EXCERPT_MAX  80
+#define EXCERPT_SIZE (EXCERPT_MAX + sizeof("…"))
+
+/* What libinih passes over at the beginning of a file and of a line. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define BLANKS          " \t\r\v\f"
 
 enum section { SECTION_SERVER, SECTION_STEP, SECTION_PROFILE };
 
@@ -159,14 +167,26 @@ struct parser {
 	bool (*seen_in)[KEY_COUNT]; /* of each profile */
 };
 
-/* The number in "profile 12", 0 if it is anything else. */
+/* As much of a text as a message can bear. */
+static const char *
+excerpt(const char *text, char out[EXCERPT_SIZE])
+{
+	snprintf(out, EXCERPT_SIZE, "%.*s%s", EXCERPT_MAX, text,
+	    strlen(text) > EXCERPT_MAX ? "…" : "");
+	return out;
+}
+
+/*
+ * The number in "profile 12", 0 if it is anything else.  Without leading zeros
+ * it is short enough for libinih, which cuts the names of sections.
+ */
 static int64_t
 profile_number(const char *section)
 {
 	int64_t number;
 	struct fault unused;
 
-	if (strncmp(section, "profile ", 8) != 0 ||
+	if (strncmp(section, "profile ", 8) != 0 || section[8] == '0' ||
 	    values_count(&number, section + 8, &unused) != 0)
 		return 0;
 	return number;
@@ -212,17 +232,16 @@ scan_line(struct parser *parser, const char *line, size_t length)
 	char name[64];
 	const char *end;
 	enum section section;
+	size_t blank;
 
 	if (length > CONFIG_LINE_MAX)
 		return fault_set(parser->fault, FAULT_USAGE,
 		    "the line is longer than %d bytes", CONFIG_LINE_MAX);
-	while (length > 0 && (*line == ' ' || *line == '\t')) {
-		line++;
-		length--;
-	}
-	if (length == 0 || *line != '[')
+	blank = strspn(line, BLANKS);
+	line += blank;
+	if (*line != '[')
 		return 0;
-	end = memchr(line, ']', length);
+	end = memchr(line, ']', length - blank);
 	if (end == NULL)
 		return fault_set(
 		    parser->fault, FAULT_USAGE, "the ']' is missing");
@@ -282,13 +301,14 @@ static int
 unknown_key(struct fault *fault, enum section section, const char *name)
 {
 	struct strbuf known = STRBUF_EMPTY;
+	char shown[EXCERPT_SIZE];
 
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (keys[i].section == section)
 			strbuf_addf(&known, "%s%s",
 			    known.length > 0 ? ", " : "", keys[i].name);
 	fault_set(fault, FAULT_USAGE,
-	    "there is no key '%s' in [%s]; there are %s", name,
+	    "there is no key '%s' in [%s]; there are %s", excerpt(name, shown),
 	    section_names[section], strbuf_text(&known));
 	strbuf_close(&known);
 	return -1;
@@ -301,17 +321,20 @@ set_key(struct parser *parser, const char *section_name, const char *name,
 	struct config *config = parser->config;
 	char *base = (char *)config;
 	bool *seen = parser->seen;
+	char shown[EXCERPT_SIZE];
 	enum section section;
 
 	if (find_section(section_name, &section) != 0)
 		return fault_set(parser->fault, FAULT_USAGE,
-		    "'%s' stands before the first section", name);
+		    "'%s' stands before the first section",
+		    excerpt(name, shown));
 	if (section == SECTION_PROFILE) {
 		int at = 0;
 
-		while (
+		while (at < config->profile_count &&
 		    config->profiles[at].number != profile_number(section_name))
 			at++;
+		assert(at < config->profile_count);
 		base = (char *)&config->profiles[at];
 		seen = parser->seen_in[at];
 	}
@@ -328,7 +351,9 @@ set_key(struct parser *parser, const char *section_name, const char *name,
 		if (key->set(base + key->offset, value, parser->fault) != 0)
 			return fault_wrap(parser->fault, "'%s = %s' is wrong",
 			    name,
-			    strncmp(name, "secret", 6) == 0 ? "…" : value);
+			    strncmp(name, "secret", 6) == 0
+				? "…"
+				: excerpt(value, shown));
 		return 0;
 	}
 	return unknown_key(parser->fault, section, name);
@@ -444,7 +469,10 @@ config_parse(struct config *config, const char *path, const char *text,
 	ini_allow_realloc = true;
 	ini_max_line = CONFIG_LINE_MAX + 10;
 	ini_allow_multiline = false;
+	ini_allow_bom = false;
 	ini_stop_on_first_error = false;
+	if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+		text += strlen(BYTE_ORDER_MARK);
 	parser.rest = text;
 	config->path = strdup(path);
 	if (config->path == NULL)

@@ -20,7 +20,7 @@ struct fault;
  *	refused             wrong secrets of late, by address
  *	locks/ID            held by whoever works on a backup
  *	locks/profile-N     held by whoever decides whether to start one
- *	jobs/ID/            an unfinished backup: state and spools
+ *	jobs/ID/            an unfinished backup: state, spools, intent
  *	backups/ID/         a backup: record, log, frames, the archive's parts
  */
 
@@ -67,8 +67,8 @@ bool datadir_is_id(const char *text);
 void datadir_new_id(char id[ID_SIZE]);
 
 /*
- * The IDs in jobs or backups (a descriptor of the datadir), newest first, as
- * a malloc'd array.  Entries that are no IDs are passed over.  Returns 0 or
+ * The IDs in jobs or backups (a descriptor of the datadir) as a malloc'd array,
+ * by their time, newest first.  Entries that are no IDs are passed over.  Returns 0 or
  * -1.
  */
 int datadir_list(

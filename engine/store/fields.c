@@ -27,6 +27,22 @@ put(json_t *object, const char *name, json_t *json)
 		abort();
 }
 
+/* RFC 4648, section 4; malloc'd. */
+static char *
+encode_base64(const char *bytes, size_t length)
+{
+	char *encoded;
+
+	if (length > INT32_MAX / 2)
+		abort();
+	encoded = malloc(4 * ((length + 2) / 3) + 1);
+	if (encoded == NULL)
+		abort();
+	EVP_EncodeBlock((unsigned char *)encoded, (const unsigned char *)bytes,
+	    (int)length);
+	return encoded;
+}
+
 /* jansson gives NULL for what is not UTF-8; a string has no length limit. */
 static json_t *
 pack_bytes(const char *bytes, size_t length)
@@ -36,13 +52,7 @@ pack_bytes(const char *bytes, size_t length)
 
 	if (json != NULL)
 		return json;
-	if (length > INT32_MAX / 2)
-		abort();
-	encoded = malloc(4 * ((length + 2) / 3) + 1);
-	if (encoded == NULL)
-		abort();
-	EVP_EncodeBlock((unsigned char *)encoded, (const unsigned char *)bytes,
-	    (int)length);
+	encoded = encode_base64(bytes, length);
 	json = or_abort(json_object());
 	put(json, "b64", json_string(encoded));
 	free(encoded);
@@ -192,14 +202,48 @@ wrong(struct fault *fault, const char *name, const char *what)
 	return fault_set(fault, FAULT_CORRUPT, "'%s' %s", name, what);
 }
 
+/*
+ * Undo encode_base64: malloc'd, with a NUL behind, or NULL.  OpenSSL also
+ * decodes much that it would never write.
+ */
+static char *
+decode_base64(const char *encoded, size_t *length)
+{
+	size_t size = strlen(encoded);
+	char *bytes, *again;
+	bool same;
+	int decoded;
+
+	if (size < 4 || size > INT32_MAX / 2)
+		return NULL;
+	bytes = malloc(size + 1);
+	if (bytes == NULL)
+		abort();
+	decoded = EVP_DecodeBlock(
+	    (unsigned char *)bytes, (const unsigned char *)encoded, (int)size);
+	if (decoded < 3) {
+		free(bytes);
+		return NULL;
+	}
+	/* EVP_DecodeBlock counts the padding as zero bytes. */
+	*length = (size_t)decoded - (encoded[size - 1] == '=') -
+	    (encoded[size - 2] == '=');
+	bytes[*length] = '\0';
+	again = encode_base64(bytes, *length);
+	same = strcmp(again, encoded) == 0;
+	free(again);
+	if (same)
+		return bytes;
+	free(bytes);
+	return NULL;
+}
+
 /* The bytes of a string or of {"b64": …}, malloc'd, with a NUL behind. */
 static char *
 unpack_bytes(json_t *json, size_t *length)
 {
 	const char *encoded = json_string_value(json_object_get(json, "b64"));
-	size_t size;
 	char *bytes;
-	int decoded;
 
 	if (json_is_string(json)) {
 		*length = json_string_length(json);
@@ -211,21 +255,7 @@ unpack_bytes(json_t *json, size_t *length)
 	}
 	if (encoded == NULL || json_object_size(json) != 1)
 		return NULL;
-	size = strlen(encoded);
-	bytes = malloc(size + 1);
-	if (bytes == NULL)
-		abort();
-	decoded = EVP_DecodeBlock(
-	    (unsigned char *)bytes, (const unsigned char *)encoded, (int)size);
-	if (decoded < 0 || size < 4) {
-		free(bytes);
-		return NULL;
-	}
-	/* EVP_DecodeBlock counts the padding as zero bytes. */
-	*length = (size_t)decoded - (encoded[size - 1] == '=') -
-	    (encoded[size - 2] == '=');
-	bytes[*length] = '\0';
-	return bytes;
+	return decode_base64(encoded, length);
 }
 
 static int

@@ -15,8 +15,9 @@
 #define LIMITS_VERSION  1
 #define LIMITS_SIZE_MAX 4096
 
-/* A step shorter than this gets nothing done. */
+/* A step shorter than this gets nothing done; none is longer than that. */
 #define BUDGET_LEAST_MS 100
+#define BUDGET_MOST_MS  (3600 * 1000)
 
 #define GOOD_STEPS 3
 
@@ -40,6 +41,12 @@ static const struct field limits_fields[] = {
 	FIELD_END,
 };
 
+static int64_t
+within(int64_t value, int64_t least, int64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
 void
 limits_load(struct limits *limits, const struct datadir *datadir)
 {
@@ -49,6 +56,13 @@ limits_load(struct limits *limits, const struct datadir *datadir)
 	if (fields_load(limits_fields, LIMITS_VERSION, limits, NULL,
 		datadir->fd, LIMITS_FILE, LIMITS_SIZE_MAX, &unused) != 0)
 		memset(limits, 0, sizeof(*limits));
+	/* No HMAC vouches for the numbers. */
+	for (int i = 0; i < CONTROLLER_COUNT; i++) {
+		struct limit *limit = &limits->of[i];
+
+		limit->budget_ms = within(limit->budget_ms, 0, BUDGET_MOST_MS);
+		limit->good = within(limit->good, 0, GOOD_STEPS);
+	}
 }
 
 void
@@ -62,12 +76,6 @@ limits_save(const struct limits *limits, const struct datadir *datadir)
 		/* It will be learnt again. */
 	}
 	strbuf_close(&text);
-}
-
-static int64_t
-within(int64_t value, int64_t least, int64_t most)
-{
-	return value < least ? least : value > most ? most : value;
 }
 
 void
@@ -99,7 +107,7 @@ limits_budget(const struct limit *limit, int64_t budget)
 
 	if (learnt <= 0)
 		return budget;
-	learnt = within(learnt, BUDGET_LEAST_MS, 3600 * 1000);
+	learnt = within(learnt, BUDGET_LEAST_MS, BUDGET_MOST_MS);
 	return learnt * BUDGET_MILLISECOND < budget
 	    ? learnt * BUDGET_MILLISECOND
 	    : budget;
@@ -109,7 +117,7 @@ void
 limits_note_kill(struct limit *limit, int64_t lived)
 {
 	limit->budget_ms = within(
-	    lived / 2 / BUDGET_MILLISECOND, BUDGET_LEAST_MS, 3600 * 1000);
+	    lived / 2 / BUDGET_MILLISECOND, BUDGET_LEAST_MS, BUDGET_MOST_MS);
 	limit->good = 0;
 }
 

@@ -50,6 +50,8 @@ spool_open(struct spool *spool, int dirfd, const char *name,
 	spool->written = spool->synced = spool->committed = extent->length;
 	spool->dirfd = dirfd;
 	spool->fd = fsio_open_both(dirfd, name);
+	/* An empty one may be left by a step that made no checkpoint. */
+	spool->made = extent->length == 0;
 	if (spool->fd >= 0)
 		return fit_file(spool, fault);
 	if (errno != ENOENT)

@@ -33,7 +33,7 @@ struct spool {
 	const char *name; /* a constant */
 	int dirfd;
 	int fd;                /* -1: no file yet */
-	bool made;             /* the file is new in its directory */
+	bool made;             /* its name may not be durable yet */
 	struct extent extent;  /* of all lines, those in pending too */
 	int64_t written;       /* bytes in the file */
 	int64_t synced;        /* bytes that are durable */

@@ -108,7 +108,11 @@ load_master(int datadir_fd, uint8_t master[TOKEN_KEY_SIZE], struct fault *fault)
 	return result;
 }
 
-/* Two processes may do this at once: the first link wins, both then read it. */
+/*
+ * Two processes may do this at once: the first link wins, both then read it.
+ * The name becomes durable with the number of the first backup, before which
+ * nothing depends on the key.
+ */
 static int
 make_master(int datadir_fd, struct fault *fault)
 {
@@ -128,8 +132,6 @@ make_master(int datadir_fd, struct fault *fault)
 		fault_errno(fault, "the key cannot be written");
 	close(fd);
 	fsio_remove(datadir_fd, name);
-	if (result == 0 && fsio_sync_dir(datadir_fd) != 0)
-		result = fault_errno(fault, "the key cannot be synced");
 	OPENSSL_cleanse(master, sizeof(master));
 	return result;
 }

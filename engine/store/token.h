@@ -28,8 +28,9 @@ struct keys {
 
 /*
  * Load the master key from the file "key" in the data directory and derive
- * the sub-keys.  A missing file is made, with 32 random bytes, durably; a file
- * of another length is FAULT_CORRUPT.  Returns 0, or -1 with fault set.
+ * the sub-keys.  A missing file is made, with 32 random bytes, whose name is
+ * durable once the directory is synced; a file of another length is
+ * FAULT_CORRUPT.  Returns 0, or -1 with fault set.
  */
 int keys_load(struct keys *keys, int datadir_fd, struct fault *fault);
 

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""Power loss: at every change the disk is rebuilt with only what was synced,
+and with each unsynced change alone kept; the backup goes on, and is right."""
+import concurrent.futures
+import glob
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+import faults
+import powerloss
+import trees
+from test_kill import files_hash, stream_hash
+from vault import Vault
+
+WORKERS = 4
+
+
+class Recording:
+    """A backup whose every change was written down, from the making of the
+    data directory on; an older backup is there before it and pruned by it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.site = trees.make_site(folder / 'site', files=60, size=50000)
+        trees.write(f'{self.site}/big',
+                    random.Random(3).randbytes(400000))
+        self.config = {'step': 'max = 50ms\ncheckpoint_size = 64K',
+                       'profile': 'part_size = 256K\nkeep_last = 1'}
+        log = folder / 'log'
+        with Vault(folder / 'recorded', self.site, **self.config) as vault:
+            self.root = str(vault.folder)
+            env = faults.environment(vault.folder, log=log)
+            # A small one, to be pruned.
+            vault.configure(profile='exclude = *\nkeep_last = 1')
+            vault.cli('run', env=env)
+            vault.configure(**self.config)
+            self.first = len(powerloss.read_log(log))
+            vault.start(env=env)
+            fresh = vault.url(fresh=1)
+            assert vault.chain(fresh).text.startswith('200 OK')
+            vault.stop()
+            self.record = vault.record()
+            self.stream = stream_hash(vault.parts())
+            self.files = files_hash(vault.parts(), str(folder / 'out'))
+            trees.assert_same(self.site, vault.parts(), folder)
+            assert len(vault.records()) == 1
+        assert self.record['checkpoints'] >= 20
+        assert len(self.record['parts']) >= 3
+        self.events = powerloss.read_log(log)
+
+    def wrong_archive(self, record, parts, scratch):
+        if record['id'] == self.record['id']:
+            if stream_hash(parts) != self.stream:
+                return 'another stream'
+            if record['bytes'] != self.record['bytes']:
+                return 'other counts'
+        elif record['files'] > 0 and files_hash(parts, scratch) != self.files:
+            return 'other files'
+        return None
+
+    def problem_at_rest(self, image):
+        """What is wrong with a data directory that nobody works on."""
+        for path in glob.glob(f'{image}/backups/*'):
+            if not os.path.exists(f'{path}/record.json'):
+                return 'a backup without a record'
+            with open(f'{path}/record.json') as file:
+                record = json.load(file)
+            if record['status'] != 'complete':
+                return f'{record["status"]}: {record["reason"]}'
+            with open(f'{image}/number') as file:
+                if record['number'] > int(file.read() or 0):
+                    return 'its number will be given again'
+            parts = [f'{path}/{part["name"]}' for part in record['parts']]
+            for part, facts in zip(parts, record['parts']):
+                if (not os.path.exists(part) or
+                        os.path.getsize(part) != facts['size']):
+                    return 'a part is not as its record says'
+            wrong = self.wrong_archive(record, parts, f'{image}-out')
+            if wrong:
+                return wrong
+        return None
+
+    def problem(self, image):
+        """Go on with a rebuilt data directory; None, or what is wrong."""
+        for path in glob.glob(f'{image}/backups/*/record.json'):
+            with open(path) as file:
+                json.load(file)
+        vault = Vault(os.path.dirname(image), self.site, **self.config)
+        result = vault.cli('run', check=False)
+        if result.returncode != 0:
+            return f'run: {result.stderr.strip()}'
+        if os.listdir(f'{image}/jobs'):
+            return 'a job is left'
+        return self.problem_at_rest(image)
+
+    def problem_after_all(self, image):
+        """Once the client has its 200 OK nothing of it can be lost."""
+        if not os.path.isdir(image):
+            return 'the data directory is lost'
+        if os.listdir(f'{image}/jobs'):
+            return 'the job is back'
+        if len(os.listdir(f'{image}/backups')) != 1:
+            return 'what was pruned is back'
+        if not os.path.isdir(f'{image}/backups/{self.record["id"]}'):
+            return 'the backup is lost'
+        return self.problem_at_rest(image)
+
+    def images(self, dropped=None):
+        """Play the recording without the syncs of one place; after each
+        change, (disk, what to keep, what to check) for all that may be on the
+        disk now and could not be before."""
+        disk = powerloss.Disk(self.root)
+        version = None
+        harm = dropped is None
+        for number, event in enumerate(self.events):
+            if dropped is not None and event.op == 'sync' and (
+                    place_of(event) == dropped):
+                harm = True
+                continue
+            fresh = disk.play(event)
+            # Before the first sync that is dropped all is as it is with it;
+            # and what comes before the backup to be cut is no concern here.
+            if not harm or number < self.first:
+                continue
+            if disk.version != version:
+                version = disk.version
+                yield disk, None, self.problem
+                for change in disk.pending():
+                    yield disk, change, self.problem
+            else:
+                for change in fresh:
+                    yield disk, change, self.problem
+        yield disk, None, self.problem_after_all
+
+
+class BackwardRecording(Recording):
+    """The same of a walk in many steps through a folder that changes, so
+    that the catalog is cut back again and again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.site = str(folder / 'site')
+        for i in range(150):
+            trees.write(f'{self.site}/many/{i:03d}', f'content {i}')
+        self.config = {'step': 'max = 50ms'}
+        log = folder / 'log'
+        changes = []
+
+        def change(_url, _answer):
+            if len(changes) < 4:
+                changes.append(len(changes))
+                trees.write(f'{self.site}/many/new-{len(changes)}', 'new')
+
+        with Vault(folder / 'recorded', self.site, **self.config) as vault:
+            self.root = str(vault.folder)
+            vault.start(env=faults.environment(
+                vault.folder, self.site, log=log, delay='stat:1500'))
+            assert vault.chain(visit=change).text.startswith('200 OK')
+            vault.stop()
+            self.record = vault.record()
+            assert vault.log().count('read again') >= 2
+        self.first = 0
+        self.events = [event for event in powerloss.read_log(log)
+                       if event.path.startswith(self.root)]
+
+    def wrong_archive(self, record, parts, scratch):
+        """What was there all the time is there, and only once."""
+        names = subprocess.run(
+            ['tar', '--zstd', '-tf', parts[0]], check=True,
+            stdout=subprocess.PIPE, text=True).stdout.splitlines()
+        if len(names) != len(set(names)):
+            return 'something is there twice'
+        if not {f'files/many/{i:03d}' for i in range(150)} <= set(names):
+            return 'something is missing'
+        return None
+
+
+def place_of(event):
+    """Which sync of the code this is, and of what kind of file."""
+    kind = re.sub(r'\d{8}-\d{6}-[a-z2-7]{16}', 'ID', event.path)
+    kind = re.sub(r'[^/]*\.tar.*', 'PART', '/'.join(kind.split('/')[-2:]))
+    kind = re.sub(r'key\.[a-z2-7]+', 'key.NEW', kind)
+    return event.callers[0], kind
+
+
+@pytest.fixture(scope='module')
+def recording(tmp_path_factory):
+    return Recording(tmp_path_factory.mktemp('powerloss'))
+
+
+class Checker:
+    """Checks images side by side, in memory."""
+
+    def __init__(self, recording):
+        self.recording = recording
+        top = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
+        self.top = tempfile.mkdtemp(prefix='stepvault-', dir=top)
+        self.pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
+        self.count = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.pool.shutdown(cancel_futures=True)
+        shutil.rmtree(self.top, ignore_errors=True)
+
+    def _check(self, folder, check):
+        try:
+            return check(f'{folder}/data')
+        except (OSError, ValueError) as error:
+            return f'{type(error).__name__}: {error}'
+        finally:
+            shutil.rmtree(folder)
+
+    def submit(self, disk, kept, check):
+        self.count += 1
+        folder = f'{self.top}/{self.count}'
+        disk.rebuild(folder, kept)
+        return self.pool.submit(self._check, folder, check)
+
+
+def first_problem(recording, dropped=None):
+    """(problem, number of images) of the first image that cannot go on."""
+    with Checker(recording) as checker:
+        running = []
+        for disk, kept, check in recording.images(dropped):
+            running.append((checker.submit(disk, kept, check),
+                            kept and (kept.kind, kept.args[0])))
+            # Only so many at a time: an image takes memory.
+            while len(running) > 4 * WORKERS:
+                future, about = running.pop(0)
+                problem = future.result()
+                if problem:
+                    return f'{problem} (kept {about})', checker.count
+        for future, about in running:
+            problem = future.result()
+            if problem:
+                return f'{problem} (kept {about})', checker.count
+        return None, checker.count
+
+
+def test_any_instant(recording):
+    problem, count = first_problem(recording)
+    print(f'{count} images of {len(recording.events)} changes')
+    assert problem is None
+    assert count > len(recording.events)
+
+
+def test_any_instant_of_backward_cuts(tmp_path):
+    recording = BackwardRecording(tmp_path)
+    problem, count = first_problem(recording)
+    print(f'{count} images of {len(recording.events)} changes')
+    assert problem is None
+    assert count > len(recording.events)
+
+
+def test_every_sync_is_needed(recording):
+    """Without any one of the code's syncs there is an instant at which a
+    power cut does harm: so the test above can fail, and no sync is idle."""
+    places = {}
+    for event in recording.events[recording.first:]:
+        if event.op == 'sync':
+            places.setdefault(place_of(event), event)
+    lines = {line: [] for line, _ in places}
+    assert len(lines) >= 8
+    for place in places:
+        problem, count = first_problem(recording, place)
+        print(f'{place[0]} {place[1]}: {problem} ({count} images)')
+        if problem is not None:
+            lines[place[0]].append(problem)
+    # The same line may sync several files, and need not for each of them.
+    assert [line for line, problems in lines.items() if not problems] == []
