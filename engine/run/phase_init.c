@@ -8,6 +8,7 @@
 #include "store/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,7 +28,9 @@ check_root(struct job *job, int root, struct fault *fault)
 		return fault_errno(fault,
 		    "the folder of %s in the profile cannot be reached", key);
 	}
-	if (!S_ISDIR(st.st_mode) || access(path, R_OK | X_OK) != 0) {
+	/* Not access(), which knows nothing of capabilities. */
+	if (!S_ISDIR(st.st_mode) ||
+	    faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) != 0) {
 		logbook_write(
 		    &job->log, "%s is no folder that can be read", path);
 		return fault_set(fault, FAULT_SYSTEM,

@@ -2,17 +2,16 @@
 #include "source/entry.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-static int
-open_retrying(int dirfd, const char *name, int flags)
+int
+entry_open(int dirfd, const char *name, int flags)
 {
 	int fd;
 
 	do
-		fd = openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(dirfd, name, flags | O_CLOEXEC);
 	while (fd < 0 && errno == EINTR);
 	return fd;
 }
@@ -30,12 +29,12 @@ close_failing(int *fd, int number)
 int
 entry_open_file(int dirfd, const char *name, int *fd, struct stat *st)
 {
-	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
 
 	/* Reading must not write access times; only the owner may say so. */
-	*fd = open_retrying(dirfd, name, flags | O_NOATIME);
+	*fd = entry_open(dirfd, name, flags | O_NOATIME);
 	if (*fd < 0 && errno == EPERM)
-		*fd = open_retrying(dirfd, name, flags);
+		*fd = entry_open(dirfd, name, flags);
 	if (*fd < 0) {
 		/* A symlink, a socket, a device without a driver. */
 		if (errno == ELOOP || errno == ENXIO || errno == ENODEV)
@@ -52,7 +51,7 @@ entry_open_file(int dirfd, const char *name, int *fd, struct stat *st)
 int
 entry_open_path(int dirfd, const char *name, int *fd, struct stat *st)
 {
-	*fd = open_retrying(dirfd, name, O_PATH);
+	*fd = entry_open(dirfd, name, O_PATH | O_NOFOLLOW);
 	if (*fd < 0)
 		return -1;
 	if (fstat(*fd, st) != 0)

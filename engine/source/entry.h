@@ -2,6 +2,7 @@
 #ifndef ENGINE_SOURCE_ENTRY_H
 #define ENGINE_SOURCE_ENTRY_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,15 @@
  *
  * Functions return 0, or -1 with errno set.
  */
+
+/*
+ * openat(2), close-on-exec and repeated if a signal interrupts it.  For all
+ * but an administrator's own path the flags are to have O_NOFOLLOW.
+ */
+int entry_open(int dirfd, const char *name, int flags);
+
+/* Flags to open a folder for reading. */
+#define ENTRY_FOLDER (O_RDONLY | O_DIRECTORY | O_NONBLOCK)
 
 /*
  * Open a regular file for reading and look at it.  EINVAL: it is something

@@ -2,7 +2,7 @@
 #include "source/folders.h"
 
 #include "base/fault.h"
-#include "base/fsio.h"
+#include "source/entry.h"
 #include "store/catalog.h"
 
 #include <errno.h>
@@ -183,12 +183,10 @@ is_same(const struct folder_level *level, int fd)
 static int
 open_level(struct folder_level *level, int dirfd, const char *name, int flags)
 {
-	int fd = openat(dirfd, name,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | flags);
+	int fd = entry_open(dirfd, name, ENTRY_FOLDER | flags);
 
 	if (fd < 0 && errno == EACCES)
-		fd = openat(
-		    dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
+		fd = entry_open(dirfd, name, O_PATH | O_DIRECTORY | flags);
 	if (fd < 0)
 		return -1;
 	if (!is_same(level, fd)) {
@@ -220,7 +218,7 @@ name_of(struct folders *folders, const struct folder_level *level,
 static int
 unreachable(struct fault *fault)
 {
-	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+	if (entry_out_of_resources())
 		return fault_errno(fault, "a folder cannot be opened");
 	return FOLDERS_UNREACHABLE;
 }

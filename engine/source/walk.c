@@ -2,6 +2,7 @@
 #include "source/walk.h"
 
 #include "base/fault.h"
+#include "source/entry.h"
 #include "source/filter.h"
 #include "source/folders.h"
 #include "store/catalog.h"
@@ -166,7 +167,7 @@ begin_root(struct walk *walk, struct fault *fault)
 	if (real == NULL)
 		return fault_errno(
 		    fault, "the folder for '%s' cannot be found", what);
-	fd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = entry_open(AT_FDCWD, real, ENTRY_FOLDER);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		fault_errno(fault, "the folder for '%s' cannot be read", what);
 		if (fd >= 0)
@@ -390,11 +391,9 @@ open_folder(struct walk *walk, const char *name, struct catalog_item *item,
 	if (parent == -1)
 		return -1;
 	if (parent >= 0)
-		*fd = openat(parent, name,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC |
-			O_NONBLOCK);
+		*fd = entry_open(parent, name, ENTRY_FOLDER | O_NOFOLLOW);
 	item->error = errno;
-	if (*fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+	if (*fd < 0 && entry_out_of_resources())
 		return fault_errno(fault, "a folder cannot be opened");
 	if (*fd >= 0 && fstat(*fd, st) == 0) {
 		item->error = 0;

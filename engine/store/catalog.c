@@ -66,6 +66,8 @@ take_number(char **line, int64_t *number)
 			digit = (unsigned)(*at - 'a') + 10;
 		else
 			break;
+		if (value >> 60 != 0)
+			return -1;
 		value = value << 4 | digit;
 	}
 	if (at == *line + 1)

@@ -110,9 +110,14 @@ spool_append(
     struct spool *spool, const char *line, size_t length, struct fault *fault)
 {
 	size_t total = LINE_PREFIX + length + 1;
-	char *place = strbuf_reserve(&spool->pending, total);
+	char *place;
 
 	assert(memchr(line, '\n', length) == NULL);
+	if (length > SPOOL_LINE_MAX)
+		return fault_set(fault, FAULT_SYSTEM,
+		    "the spool '%s' cannot hold a line of %zu bytes",
+		    spool->name, length);
+	place = strbuf_reserve(&spool->pending, total);
 	put_crc(place, crc32c(0, line, length));
 	memcpy(place + LINE_PREFIX, line, length);
 	place[total - 1] = '\n';

@@ -59,7 +59,10 @@ int spool_open(struct spool *spool, int dirfd, const char *name,
 /* Close without writing what is pending; a closed one is accepted. */
 void spool_close(struct spool *spool);
 
-/* Append one line, which holds no newline.  Not yet written. */
+/*
+ * Append one line, which holds no newline.  Not yet written.  Returns 0 or -1;
+ * a line longer than SPOOL_LINE_MAX is a fault.
+ */
 int spool_append(
     struct spool *spool, const char *line, size_t length, struct fault *fault);
 

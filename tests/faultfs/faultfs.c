@@ -17,10 +17,13 @@
  *	                          classes as above, and stat
  *	FAULTFS_RATE=BYTES        a disk that writes so many bytes a second
  *	FAULTFS_LOG=FILE          append each change, see log_change
- *	FAULTFS_COUNT=FILE        eight bytes of a shared counter of changes, so
- *	                          that N counts over several processes
- *	FAULTFS_MALLOC=N          the N-th malloc, calloc or realloc after the
- *	                          first call of a seen file fails
+ *	FAULTFS_COUNT=FILE        counters that several processes share, so that
+ *	                          N counts over all of them: eight bytes each for
+ *	                          the changes, the calls of each class, and the
+ *	                          allocations
+ *	FAULTFS_MALLOC=N          the N-th malloc, calloc or realloc fails
+ *	FAULTFS_ARM=NAME          allocations count from the first call on a seen
+ *	                          file of this name on; else from the first call
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -66,6 +69,12 @@ static const char *const class_names[CLASS_COUNT] = { "open", "read", "write",
 #define CALLERS    12
 #define SHORT_CALL (-1)
 
+struct counters {
+	atomic_long changes;
+	atomic_long calls[CLASS_COUNT];
+	atomic_long mallocs; /* after the first call of a seen file */
+};
+
 static struct {
 	const char *roots[ROOTS_MAX];
 	int root_count;
@@ -79,9 +88,9 @@ static struct {
 	long delay_us;
 	double rate;
 	int log;
-	atomic_long *count; /* of changes */
-	atomic_long calls[CLASS_COUNT];
-	atomic_long malloc_at;
+	struct counters *counters;
+	long malloc_at;
+	const char *arm;
 	atomic_bool armed; /* for malloc */
 	double busy_until; /* of the slow disk */
 	double dirty;      /* bytes given to it */
@@ -89,17 +98,14 @@ static struct {
 
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static atomic_long own_count;
+static struct counters own_counters;
 
 /* -- set-up ---------------------------------------------------------------- */
 
-static enum class
-class_of(const char *name, size_t length)
-{
-	for (int i = 0; i < CLASS_COUNT; i++)
-		if (strlen(class_names[i]) == length &&
-		    strncmp(class_names[i], name, length) == 0)
-			return (enum class)i;
+static enum class class_of(const char *name, size_t length) {
+	for (int i = 0; i < CLASS_COUNT;
+	     i++) if (strlen(class_names[i]) == length &&
+	    strncmp(class_names[i], name, length) == 0) return (enum class)i;
 	fprintf(stderr, "faultfs: no class %.*s\n", (int)length, name);
 	_exit(99);
 }
@@ -120,20 +126,20 @@ parse_fail(const char *text)
 }
 
 static void
-share_count(const char *path)
+share_counters(const char *path)
 {
 	/* Not by the calls below, which want to be set up first. */
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
-	    O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = (int)syscall(
+	    SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	void *page;
 
-	if (fd < 0 || syscall(SYS_ftruncate, fd, sizeof(long)) != 0)
+	if (fd < 0 || syscall(SYS_ftruncate, fd, sizeof(struct counters)) != 0)
 		_exit(98);
-	page = mmap(
-	    NULL, sizeof(long), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	page = mmap(NULL, sizeof(struct counters), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		_exit(98);
-	fs.count = page;
+	fs.counters = page;
 	close(fd);
 }
 
@@ -143,7 +149,7 @@ set_up(void)
 	char *text = getenv("FAULTFS_ROOTS");
 	const char *value;
 
-	fs.count = &own_count;
+	fs.counters = &own_counters;
 	for (text = text != NULL ? strdup(text) : NULL;
 	     text != NULL && fs.root_count < ROOTS_MAX;) {
 		char *colon = strchr(text, ':');
@@ -175,19 +181,27 @@ set_up(void)
 		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	value = getenv("FAULTFS_COUNT");
 	if (value != NULL)
-		share_count(value);
+		share_counters(value);
+	fs.arm = getenv("FAULTFS_ARM");
 	value = getenv("FAULTFS_MALLOC");
 	if (value != NULL)
 		fs.malloc_at = strtol(value, NULL, 10);
 }
 
-#define REAL(name)                                                            \
-	static __typeof__(name) *real;                                         \
-	if (real == NULL)                                                      \
-		real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name);            \
+/* The calls of a fortified program; their headers are not for us. */
+int __openat_2(int dirfd, const char *name, int flags);
+int __openat64_2(int dirfd, const char *name, int flags);
+int __open_2(const char *name, int flags);
+int __open64_2(const char *name, int flags);
+
+#define REAL(name)                                                  \
+	static __typeof__(name) *real;                              \
+	if (real == NULL)                                           \
+		real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name); \
 	pthread_once(&once, set_up)
 
-/* -- which files ------------------------------------------------------------ */
+/* -- which files ------------------------------------------------------------
+ */
 
 static bool
 is_seen(const char *path)
@@ -195,9 +209,12 @@ is_seen(const char *path)
 	for (int i = 0; i < fs.root_count; i++) {
 		size_t length = strlen(fs.roots[i]);
 
-		if (strncmp(path, fs.roots[i], length) == 0 &&
-		    (path[length] == '/' || path[length] == '\0'))
-			return true;
+		if (strncmp(path, fs.roots[i], length) != 0 ||
+		    (path[length] != '/' && path[length] != '\0'))
+			continue;
+		if (fs.arm == NULL || strcmp(basename(path), fs.arm) == 0)
+			atomic_store(&fs.armed, true);
+		return true;
 	}
 	return false;
 }
@@ -242,7 +259,8 @@ path_of_name(int dirfd, const char *name, char path[PATH_ROOM])
 	return is_seen(path);
 }
 
-/* -- what happens ----------------------------------------------------------- */
+/* -- what happens -----------------------------------------------------------
+ */
 
 static double
 now(void)
@@ -264,18 +282,16 @@ sleep_for(double seconds)
 }
 
 /* A call of a class: the errno it is to fail with, 0, or SHORT_CALL. */
-static int
-enter(enum class class)
+static int enter(enum class class)
 {
 	long number, any;
 
-	atomic_store(&fs.armed, true);
 	if (class == fs.delay_class)
 		sleep_for((double)fs.delay_us / 1e6);
 	if (class == CLASS_STAT)
 		return 0;
-	number = atomic_fetch_add(&fs.calls[class], 1) + 1;
-	any = atomic_fetch_add(&fs.calls[CLASS_ANY], 1) + 1;
+	number = atomic_fetch_add(&fs.counters->calls[class], 1) + 1;
+	any = atomic_fetch_add(&fs.counters->calls[CLASS_ANY], 1) + 1;
 	if (fs.fail_class == CLASS_ANY)
 		number = any;
 	else if (fs.fail_class != class)
@@ -298,7 +314,7 @@ static void
 before_change(long *number)
 {
 	pthread_mutex_lock(&lock);
-	*number = atomic_fetch_add(fs.count, 1) + 1;
+	*number = atomic_fetch_add(&fs.counters->changes, 1) + 1;
 	if (!fs.kill_after && *number == fs.kill_at)
 		kill_self();
 }
@@ -366,7 +382,8 @@ inode_of(int fd)
 	return syscall(SYS_fstat, fd, &st) == 0 ? st.st_ino : 0;
 }
 
-/* -- the slow disk ------------------------------------------------------------ */
+/* -- the slow disk ------------------------------------------------------------
+ */
 
 static void
 dirty_bytes(size_t length)
@@ -397,7 +414,8 @@ drain(bool wait)
 		sleep_for(until - now());
 }
 
-/* -- the calls ---------------------------------------------------------------- */
+/* -- the calls ----------------------------------------------------------------
+ */
 
 static int
 do_open(int (*real)(int, const char *, int, ...), int dirfd, const char *name,
@@ -421,8 +439,8 @@ do_open(int (*real)(int, const char *, int, ...), int dirfd, const char *name,
 	if (!changes)
 		return real(dirfd, name, flags, mode);
 	before_change(&number);
-	existed = syscall(SYS_newfstatat, dirfd, name, &st,
-		      AT_SYMLINK_NOFOLLOW) == 0;
+	existed =
+	    syscall(SYS_newfstatat, dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	fd = real(dirfd, name, flags, mode);
 	if (fd >= 0 && !existed)
 		log_change("create", inode_of(fd), 0, NULL, 0, path, NULL);
@@ -432,27 +450,27 @@ do_open(int (*real)(int, const char *, int, ...), int dirfd, const char *name,
 	return fd;
 }
 
-#define OPEN(name, at)                                                        \
-	mode_t mode = 0;                                                       \
-	REAL(name);                                                            \
-	if ((flags & (O_CREAT | O_TMPFILE)) != 0) {                            \
-		va_list args;                                                  \
-		va_start(args, flags);                                         \
-		mode = va_arg(args, mode_t);                                   \
-		va_end(args);                                                  \
+#define OPEN(name)                                  \
+	mode_t mode = 0;                            \
+	REAL(name);                                 \
+	if ((flags & (O_CREAT | O_TMPFILE)) != 0) { \
+		va_list args;                       \
+		va_start(args, flags);              \
+		mode = va_arg(args, mode_t);        \
+		va_end(args);                       \
 	}
 
 int
 openat(int dirfd, const char *name, int flags, ...)
 {
-	OPEN(openat, 1)
+	OPEN(openat)
 	return do_open(real, dirfd, name, flags, mode);
 }
 
 int
 openat64(int dirfd, const char *name, int flags, ...)
 {
-	OPEN(openat64, 1)
+	OPEN(openat64)
 	return do_open(real, dirfd, name, flags, mode);
 }
 
@@ -461,7 +479,7 @@ open(const char *name, int flags, ...)
 {
 	static int (*real_at)(int, const char *, int, ...);
 
-	OPEN(open, 0)
+	OPEN(open)
 	(void)real;
 	if (real_at == NULL)
 		real_at = (int (*)(int, const char *, int, ...))dlsym(
@@ -474,12 +492,37 @@ open64(const char *name, int flags, ...)
 {
 	static int (*real_at)(int, const char *, int, ...);
 
-	OPEN(open64, 0)
+	OPEN(open64)
 	(void)real;
 	if (real_at == NULL)
 		real_at = (int (*)(int, const char *, int, ...))dlsym(
 		    RTLD_NEXT, "openat64");
 	return do_open(real_at, AT_FDCWD, name, flags, mode);
+}
+
+/* What fortified programs call where there is no mode. */
+int
+__openat_2(int dirfd, const char *name, int flags)
+{
+	return openat(dirfd, name, flags);
+}
+
+int
+__openat64_2(int dirfd, const char *name, int flags)
+{
+	return openat64(dirfd, name, flags);
+}
+
+int
+__open_2(const char *name, int flags)
+{
+	return open(name, flags);
+}
+
+int
+__open64_2(const char *name, int flags)
+{
+	return open64(name, flags);
 }
 
 /* Half of a read or write of more than one byte. */
@@ -520,8 +563,8 @@ do_pread(ssize_t (*real)(int, void *, size_t, off_t), int fd, void *bytes,
 		errno = fail;
 		return -1;
 	}
-	return real(fd, bytes,
-	    fail == SHORT_CALL ? shortened(length) : length, offset);
+	return real(
+	    fd, bytes, fail == SHORT_CALL ? shortened(length) : length, offset);
 }
 
 ssize_t
@@ -562,8 +605,8 @@ write(int fd, const void *bytes, size_t length)
 	put = real(fd, bytes, length);
 	end = lseek(fd, 0, SEEK_CUR);
 	if (put > 0)
-		log_change("write", inode_of(fd), end - put, bytes,
-		    (size_t)put, path, NULL);
+		log_change("write", inode_of(fd), end - put, bytes, (size_t)put,
+		    path, NULL);
 	after_change(number);
 	dirty_bytes(put > 0 ? (size_t)put : 0);
 	return put;
@@ -721,8 +764,8 @@ renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
 }
 
 int
-linkat(int from_dirfd, const char *from, int to_dirfd, const char *to,
-    int flags)
+linkat(
+    int from_dirfd, const char *from, int to_dirfd, const char *to, int flags)
 {
 	char path[PATH_ROOM], second[PATH_ROOM];
 	long number;
@@ -813,7 +856,8 @@ fstatat64(int dirfd, const char *name, struct stat64 *st, int flags)
 	return real(dirfd, name, st, flags);
 }
 
-/* -- memory ------------------------------------------------------------------ */
+/* -- memory ------------------------------------------------------------------
+ */
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -823,9 +867,8 @@ extern void *__libc_realloc(void *old, size_t size);
 static bool
 no_memory(void)
 {
-	if (!atomic_load(&fs.armed) || atomic_load(&fs.malloc_at) <= 0)
-		return false;
-	return atomic_fetch_sub(&fs.malloc_at, 1) == 1;
+	return atomic_load(&fs.armed) &&
+	    atomic_fetch_add(&fs.counters->mallocs, 1) + 1 == fs.malloc_at;
 }
 
 #ifndef FAULTFS_WITHOUT_MALLOC

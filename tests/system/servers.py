@@ -268,19 +268,13 @@ class Server:
         return '\n'.join(file.read_text() for file in files
                          if file.is_file())
 
-    def program_pids(self):
-        """The processes of stepvault.fcgi behind this server."""
-        if self.starts_program:
-            return self.host.processes()
-        return [self.host.vault.process.pid]
-
     def restart_program(self, sig):
         """Signal stepvault.fcgi, and see that there will be another."""
         if not self.starts_program:
             self.host.vault.stop(sig)
             self.host.vault.start(env=self.host.env)
             return
-        for pid in self.program_pids():
+        for pid in self.host.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sig)
 
@@ -300,14 +294,14 @@ class Server:
             connection.request(method, path, body, dict(headers))
             return Answer(connection.getresponse())
 
-    def follow(self, path=None, patience=0, visit=None, **first):
+    def follow(self, path=None, patience=0, visit=None):
         """Follow redirects to the end: the last answer.  visit(answer) is
         called for each.  patience: how often what a server says while its
         program is away is tried again."""
         path = path or self.host.vault.url(self.path)
         for _ in range(10000):
             try:
-                answer = self.get(path, **first)
+                answer = self.get(path)
             except (http.client.HTTPException, ConnectionError):
                 answer = None
             if answer is None or answer.status in (500, 502, 503, 504):
@@ -321,18 +315,16 @@ class Server:
             if answer.status not in (302, 303):
                 return answer
             path = urllib.parse.urljoin(path, answer.location)
-            first = {}
         raise AssertionError('no end after 10000 redirects')
 
-    def begin(self, path=None, version='1.1', headers=()):
+    def begin(self, path=None, version='1.1'):
         """A request that was sent, and its socket to read the answer from."""
         path = path or self.host.vault.url(self.path)
-        lines = [f'GET {path} HTTP/{version}', 'Host: 127.0.0.1',
-                 'Connection: close',
-                 *(f'{name}: {value}' for name, value in dict(headers).items())]
+        headers = {'1.0': '', '1.1': 'Host: 127.0.0.1\r\n'
+                                     'Connection: close\r\n'}[version]
         sock = socket.create_connection(('127.0.0.1', self.port), 120)
         self.requests += 1
-        sock.sendall('\r\n'.join([*lines, '', '']).encode())
+        sock.sendall(f'GET {path} HTTP/{version}\r\n{headers}\r\n'.encode())
         return sock
 
 
@@ -468,3 +460,6 @@ class ApacheFcgid(Apache):
     def more(self):
         return (f'FcgidIPCDir {self.folder}/run\n'
                 f'FcgidProcessTableFile {self.folder}/run/fcgid')
+
+
+KINDS = [Nginx, Lighttpd, LighttpdCgi, ApacheProxy, ApacheFcgid]

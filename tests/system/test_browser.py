@@ -77,10 +77,10 @@ def browser(tmp_path, monkeypatch):
 
 def test_browser_sees_it_through(host, browser):
     server = host.serve(servers.Nginx)
-    browser.set_page_load_timeout(120)
+    browser.set_page_load_timeout(60)
     browser.get(server.url())
     assert SECRET not in browser.current_url
-    WebDriverWait(browser, 120, 0.05).until(
+    WebDriverWait(browser, 60, 0.05).until(
         lambda browser: '200 OK' in browser.page_source)
     assert browser.title == 'Stepvault'
     assert browser.find_element('tag name', 'pre').text.startswith('200 OK')

@@ -22,7 +22,6 @@ from vault import SECRET
 
 FILES = 110
 MANY = 100 # steps at least
-PATH = '/stepvault/backup'
 
 
 def slow_host(files=FILES, seconds=0.05, step='max = 50ms'):
@@ -67,7 +66,7 @@ def curl_with_header(server):
     status, text, errors = run(
         server, 'curl', '-sS', '-L', '--max-redirs', '1000', '-H',
         f'Authorization: Bearer {SECRET}',
-        f'http://127.0.0.1:{server.port}{PATH}')
+        f'http://127.0.0.1:{server.port}{server.path}')
     assert status == 0, errors
     assert is_done(text)
 
@@ -76,7 +75,7 @@ def curl_with_form(server):
     """A POST that is redirected by 303 goes on as GET."""
     status, text, errors = run(
         server, 'curl', '-sS', '-L', '--max-redirs', '1000', '-d',
-        f'key={SECRET}', f'http://127.0.0.1:{server.port}{PATH}')
+        f'key={SECRET}', f'http://127.0.0.1:{server.port}{server.path}')
     assert status == 0, errors
     assert is_done(text)
 
@@ -145,7 +144,7 @@ def php(server):
 
 def http_1_0(server):
     """No Host, no chunks, the end of the connection is that of the answer."""
-    path = server.host.vault.url(PATH)
+    path = server.host.vault.url(server.path)
     for hop in range(1000):
         data = servers.read_to_end(server.begin(path, '1.0'))
         head, _, body = data.partition(b'\r\n\r\n')
@@ -308,7 +307,7 @@ def test_looking_ahead_does_nothing():
     """Browsers, chats and scanners fetch what nobody has clicked at."""
     with slow_host(files=5) as host:
         server = host.serve(servers.Nginx)
-        start = host.vault.url(PATH)
+        start = host.vault.url(server.path)
         look_ahead(server, start)
         assert host.vault.records() == []
         first = server.get(start)

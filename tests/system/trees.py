@@ -37,6 +37,7 @@ def make_site(root, seed=1, files=40, size=40000):
     os.symlink('d0/e0/file-0.php', f'{root}/link')
     os.symlink('/nowhere', f'{root}/dangling')
     os.link(f'{root}/d0/e0/file-0.php', f'{root}/hard')
+    os.makedirs(f'{root}/d4', exist_ok=True)
     os.link(f'{root}/d1/e1/file-1.php', f'{root}/d4/hard-1')
     os.mkfifo(f'{root}/fifo')
     with open(f'{root}/sparse', 'wb') as file:
