@@ -138,16 +138,13 @@ pack_list(const struct field *field, const char *base)
 	return array;
 }
 
-static json_t *
-pack_object(const struct field *fields, const void *value)
+static void
+pack_fields(const struct field *fields, const void *value, json_t *object)
 {
-	json_t *object = or_abort(json_object());
-
 	for (; fields->name != NULL; fields++)
 		put(object, fields->name,
 		    fields->kind == FIELD_LIST ? pack_list(fields, value)
 					       : pack_scalar(fields, value));
-	return object;
 }
 
 static int
@@ -164,14 +161,55 @@ dump(const json_t *json, size_t flags, struct strbuf *out)
 		abort();
 }
 
-static void
-hmac_of(const json_t *object, const uint8_t *key, uint8_t hmac[TOKEN_HASH_SIZE])
-{
-	struct strbuf canonical = STRBUF_EMPTY;
+/*
+ * The HMAC is of the text as it stands before it: so it can be checked before
+ * anything is parsed, and what then cannot be parsed was not changed.
+ */
+#define HMAC_KEY    "\"hmac\": \""
+#define HMAC_DIGITS ((size_t)2 * TOKEN_HASH_SIZE)
+#define HMAC_TAIL   "\"\n}\n"
+#define HMAC_LENGTH (sizeof(HMAC_KEY) - 1 + HMAC_DIGITS + sizeof(HMAC_TAIL) - 1)
 
-	dump(object, JSON_COMPACT | JSON_SORT_KEYS, &canonical);
-	token_hmac(key, canonical.bytes, canonical.length, hmac);
-	strbuf_close(&canonical);
+/* Put the HMAC into the object that out ends with, from start on. */
+static void
+add_hmac(struct strbuf *out, size_t start, const uint8_t *key)
+{
+	uint8_t hmac[TOKEN_HASH_SIZE];
+
+	while (out->bytes[out->length - 1] == '\n')
+		strbuf_cut(out, out->length - 1);
+	strbuf_cut(out, out->length - 1);
+	while (out->bytes[out->length - 1] == '\n')
+		strbuf_cut(out, out->length - 1);
+	strbuf_addstr(out, ",\n");
+	token_hmac(key, out->bytes + start, out->length - start, hmac);
+	strbuf_addstr(out, HMAC_KEY);
+	strbuf_add_hex(out, hmac, sizeof(hmac));
+	strbuf_addstr(out, HMAC_TAIL);
+}
+
+/* Check the HMAC that a text ends with. */
+static bool
+hmac_matches(const char *text, size_t length, const uint8_t *key)
+{
+	uint8_t right[TOKEN_HASH_SIZE], given[TOKEN_HASH_SIZE];
+	char hex[HMAC_DIGITS + 1];
+	const char *at;
+
+	if (length < HMAC_LENGTH)
+		return false;
+	length -= HMAC_LENGTH;
+	at = text + length;
+	if (memcmp(at, HMAC_KEY, sizeof(HMAC_KEY) - 1) != 0)
+		return false;
+	at += sizeof(HMAC_KEY) - 1;
+	memcpy(hex, at, HMAC_DIGITS);
+	hex[HMAC_DIGITS] = '\0';
+	if (memcmp(at + HMAC_DIGITS, HMAC_TAIL, sizeof(HMAC_TAIL) - 1) != 0 ||
+	    token_parse_hex(hex, given, sizeof(given)) != 0)
+		return false;
+	token_hmac(key, text, length, right);
+	return token_equal(right, given);
 }
 
 void
@@ -179,20 +217,15 @@ fields_write(const struct field *fields, int version, const void *value,
     const uint8_t *key, int indent, struct strbuf *out)
 {
 	json_t *object = or_abort(json_object());
-	json_t *content = pack_object(fields, value);
-	uint8_t hmac[TOKEN_HASH_SIZE];
+	size_t start = out->length;
 
 	put(object, "version", json_integer(version));
-	if (json_object_update_missing(object, content) != 0)
-		abort();
-	json_decref(content);
-	if (key != NULL) {
-		hmac_of(object, key, hmac);
-		put(object, "hmac", pack_blob(hmac, sizeof(hmac)));
-	}
+	pack_fields(fields, value, object);
 	dump(object, indent > 0 ? JSON_INDENT((size_t)indent) : JSON_COMPACT,
 	    out);
 	strbuf_addc(out, '\n');
+	if (key != NULL)
+		add_hmac(out, start, key);
 	json_decref(object);
 }
 
@@ -425,50 +458,31 @@ unpack_object(const struct field *fields, void *value, json_t *object,
 	return check_keys(object, known, fault);
 }
 
-/* Take version and HMAC off the object, checked. */
-static int
-check_envelope(
-    json_t *object, int version, const uint8_t *key, struct fault *fault)
-{
-	uint8_t right[TOKEN_HASH_SIZE], given[TOKEN_HASH_SIZE];
-	const char *hex = json_string_value(json_object_get(object, "hmac"));
-	bool readable =
-	    hex != NULL && token_parse_hex(hex, given, sizeof(given)) == 0;
-
-	json_object_del(object, "hmac");
-	if (key != NULL) {
-		hmac_of(object, key, right);
-		if (!readable || !token_equal(right, given))
-			return fault_set(fault, FAULT_CORRUPT,
-			    "its HMAC does not match: it was changed, or "
-			    "written with another key");
-	}
-	if (json_integer_value(json_object_get(object, "version")) != version)
-		return fault_set(
-		    fault, FAULT_CORRUPT, "its version is not %d", version);
-	json_object_del(object, "version");
-	return 0;
-}
-
 int
 fields_read(const struct field *fields, int version, void *value,
     const uint8_t *key, const char *text, size_t length, struct fault *fault)
 {
 	json_error_t error;
-	json_t *object =
-	    json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	json_t *object;
 	int result = -1;
 
-	/* Without memory jansson fails without a text. */
-	if (object == NULL && error.text[0] == '\0')
-		abort();
-	if (object == NULL)
+	if (key != NULL && !hmac_matches(text, length, key))
 		return fault_set(fault, FAULT_CORRUPT,
-		    "it is not JSON: %s at byte %d", error.text,
+		    "its HMAC does not match: it was changed, or written with "
+		    "another key");
+	object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	/* What we wrote is JSON; and without memory jansson may say nothing. */
+	if (object == NULL)
+		return fault_set(fault,
+		    key != NULL || error.text[0] == '\0' ? FAULT_RETRY
+							 : FAULT_CORRUPT,
+		    "it cannot be read as JSON: %s at byte %d", error.text,
 		    error.position);
-	if (!json_is_object(object))
-		fault_set(fault, FAULT_CORRUPT, "it is no object");
-	else if (check_envelope(object, version, key, fault) == 0)
+	json_object_del(object, "hmac");
+	if (json_integer_value(json_object_get(object, "version")) != version)
+		fault_set(
+		    fault, FAULT_CORRUPT, "its version is not %d", version);
+	else if (json_object_del(object, "version") == 0)
 		result = unpack_object(fields, value, object, fault);
 	json_decref(object);
 	return result;

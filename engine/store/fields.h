@@ -48,8 +48,8 @@ struct field {
 
 /*
  * Append value as a JSON object, with "version" first and, if key is not
- * NULL, "hmac" last: HMAC-SHA-256 in hexadecimal of the object without it, in
- * its compact form with sorted keys.  indent 0 gives one line.
+ * NULL, "hmac" last: HMAC-SHA-256 in hexadecimal of the text before it.
+ * indent 0 gives one line for all but that.
  */
 void fields_write(const struct field *fields, int version, const void *value,
     const uint8_t *key, int indent, struct strbuf *out);
@@ -58,7 +58,9 @@ void fields_write(const struct field *fields, int version, const void *value,
  * Read what fields_write wrote into value, which the caller zeroed.  Missing
  * and unknown keys, wrong types, too long texts, another version and, if key
  * is not NULL, a wrong HMAC are FAULT_CORRUPT, and say which key.  With key
- * NULL an "hmac" is passed over.  Returns 0 or -1; after either, fields_free.
+ * NULL an "hmac" is passed over.  What has the right HMAC and is no JSON is
+ * FAULT_RETRY: there was no memory.  Returns 0 or -1; after either,
+ * fields_free.
  */
 int fields_read(const struct field *fields, int version, void *value,
     const uint8_t *key, const char *text, size_t length, struct fault *fault);
