@@ -45,6 +45,11 @@ scratch_teardown(void **state)
 	return status;
 }
 
+/* A test in a directory of its own. */
+#define scratch_test(function)           \
+	cmocka_unit_test_setup_teardown( \
+	    function, scratch_setup, scratch_teardown)
+
 /* A descriptor of that directory. */
 static inline int
 scratch_open(void **state)
