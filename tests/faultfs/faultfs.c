@@ -859,6 +859,7 @@ fstatat64(int dirfd, const char *name, struct stat64 *st, int flags)
 /* -- memory ------------------------------------------------------------------
  */
 
+#ifndef FAULTFS_WITHOUT_MALLOC
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
@@ -871,7 +872,6 @@ no_memory(void)
 	    atomic_fetch_add(&fs.counters->mallocs, 1) + 1 == fs.malloc_at;
 }
 
-#ifndef FAULTFS_WITHOUT_MALLOC
 void *
 malloc(size_t size)
 {
