@@ -193,10 +193,10 @@ serve(struct engine *engine, const struct choice *choice)
 static void
 keep_standard_streams(void)
 {
-	int fd = open("/dev/null", O_RDWR);
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	while (fd >= 0 && fd <= STDERR_FILENO)
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
 }

@@ -94,35 +94,36 @@ listen_unix(const char *path, const char *text, struct fault *fault)
 }
 
 int
-server_listen(const char *text, struct fault *fault)
+server_listen(const char *address, struct fault *fault)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-	const char *colon = strrchr(text, ':');
+	const char *colon = strrchr(address, ':');
 	char host[64] = "";
 	char *end;
 	long port;
 
-	if (strncmp(text, "unix:", 5) == 0)
-		return listen_unix(text + 5, text, fault);
+	if (strncmp(address, "unix:", 5) == 0)
+		return listen_unix(address + 5, address, fault);
 	port = colon != NULL ? strtol(colon + 1, &end, 10) : 0;
 	if (port > 0 && port < 65536 && *end == '\0' &&
-	    colon - text < (long)sizeof(host))
-		snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
+	    colon - address < (long)sizeof(host))
+		snprintf(host, sizeof(host), "%.*s", (int)(colon - address),
+		    address);
 	v4.sin_port = v6.sin6_port = htons((uint16_t)port);
 	if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
 		return bind_and_listen(
-		    (struct sockaddr *)&v4, sizeof(v4), text, fault);
+		    (struct sockaddr *)&v4, sizeof(v4), address, fault);
 	if (host[0] == '[' && host[strlen(host) - 1] == ']') {
 		host[strlen(host) - 1] = '\0';
 		if (inet_pton(AF_INET6, host + 1, &v6.sin6_addr) == 1)
 			return bind_and_listen(
-			    (struct sockaddr *)&v6, sizeof(v6), text, fault);
+			    (struct sockaddr *)&v6, sizeof(v6), address, fault);
 	}
 	return fault_set(fault, FAULT_USAGE,
 	    "'%s' is no address to listen at; write 127.0.0.1:9000, "
 	    "[::1]:9000 or unix:/path",
-	    text);
+	    address);
 }
 
 /* Wait for a connection; -1 when it is time to stop. */

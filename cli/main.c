@@ -108,7 +108,7 @@ cli_options(const struct command *command, int argc, char **argv, bool *json)
 		*json = false;
 	while ((option = getopt_long(argc, argv, "",
 		    json != NULL ? with_json : with_json + 1, NULL)) != -1) {
-		if (option != 'j') {
+		if (option != 'j' || json == NULL) {
 			cli_usage(command);
 			return -1;
 		}
@@ -195,6 +195,8 @@ run_command(
 	}
 	if (status == CLI_OK)
 		status = command->run(cli, argc, argv);
+	cli->engine = NULL;
+	cli->config = NULL;
 	engine_close(&engine);
 	config_close(&config);
 	return status;

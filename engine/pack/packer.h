@@ -22,7 +22,7 @@ typedef int packer_sink(void *context, const void *bytes, size_t length);
  * Begin a piece whose bytes go to sink with context.  Returns 0 or -1; free
  * with packer_finish or packer_free.
  */
-int packer_open(struct packer **packer, const struct compression *compression,
+int packer_open(struct packer **out, const struct compression *compression,
     packer_sink *sink, void *context, struct fault *fault);
 
 /* Compress bytes.  Returns 0 or -1. */

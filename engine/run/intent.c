@@ -33,6 +33,7 @@ intent_read(struct intent *intent, int jobfd)
 	bool found = false;
 
 	if (fsio_read_file(jobfd, INTENT_FILE, 1024, &text) == 0 &&
+	    /* NOLINTNEXTLINE(cert-err34-c): too large is as good as wrong */
 	    sscanf(strbuf_text(&text),
 		"%39s %lld %lld %lld %lld %lld %lld %lld %lld", boot, &n[0],
 		&n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7]) == 9) {

@@ -187,6 +187,7 @@ add_opened_special(struct job *job, const struct catalog_item *item,
 	struct counts *counts = &job->state.counts;
 	char target[PATH_MAX];
 	const char *type;
+	int result;
 
 	switch (entry->st.st_mode & S_IFMT) {
 	case S_IFLNK:
@@ -220,7 +221,9 @@ add_opened_special(struct job *job, const struct catalog_item *item,
 		return packing_leave_out(
 		    job, item, entry->path, entry_reason(EINVAL), fault);
 	}
-	if (packing_add_bodiless(job, entry, type, fault) != 0 ||
+	result = packing_add_bodiless(job, entry, type, fault);
+	entry->link_target = NULL;
+	if (result != 0 ||
 	    packing_note_first(job, item, &entry->st, fault) != 0)
 		return PHASE_FAULT;
 	return PHASE_MORE;

@@ -78,7 +78,7 @@ int packing_add_manifest(struct packing *packing,
 
 /* Add a folder, from its own line in the catalog. */
 enum phase_outcome packing_add_folder(
-    struct job *job, const struct catalog_item *item, struct fault *fault);
+    struct job *job, const struct catalog_item *from, struct fault *fault);
 
 /* Add a symlink, a FIFO or a device of the folder open at dirfd. */
 enum phase_outcome

@@ -248,6 +248,7 @@ add_seek_entry(struct job *job, const char *line, struct fault *fault)
 	struct finishing *finishing = job->phase;
 	long long offset, packed, plain;
 
+	/* NOLINTNEXTLINE(cert-err34-c): too large comes out as too large */
 	if (sscanf(line, "%lld %lld %lld ", &offset, &packed, &plain) != 3 ||
 	    packed < 0 || packed > UINT32_MAX || plain < 0 ||
 	    plain > UINT32_MAX)

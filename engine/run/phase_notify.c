@@ -55,7 +55,7 @@ static void
 become_program(char *const *arguments, int logfd)
 {
 	static const char failed[] = "on_complete could not be run\n";
-	int null = open("/dev/null", O_RDONLY);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
 
 	sigemptyset(&none);

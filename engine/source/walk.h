@@ -40,7 +40,7 @@ void walk_begin(struct walk_cursor *cursor);
  * Go on at cursor, which the walk then keeps up to date.  All pointers must
  * outlive the walk.  Returns 0 or -1.
  */
-int walk_open(struct walk **walk, const struct walk_sources *sources,
+int walk_open(struct walk **out, const struct walk_sources *sources,
     struct spool *catalog, struct walk_cursor *cursor, struct fault *fault);
 
 /* Do a small piece: a few entries of a folder, or enter one. */

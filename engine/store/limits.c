@@ -21,6 +21,7 @@
 
 #define GOOD_STEPS 3
 
+/* NOLINTBEGIN(bugprone-macro-parentheses) */
 #define NUMBER(n, m)                                 \
 	{                                            \
 		.name = n, .kind = FIELD_NUMBER,     \
@@ -28,6 +29,7 @@
 	}
 #define LIMIT(n, c) \
 	NUMBER(n ".budget_ms", of[c].budget_ms), NUMBER(n ".good", of[c].good)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct field limits_fields[] = {
 	LIMIT("chain", CONTROLLER_CHAIN),

@@ -165,7 +165,7 @@ int
 links_put(
     struct links *links, const struct link_place *place, struct fault *fault)
 {
-	struct slot slot;
+	struct slot slot = { 0 };
 	int64_t at;
 
 	if (find_slot(links, place, &at, &slot, fault) != 0)
@@ -180,7 +180,7 @@ links_forget(
     struct links *links, const struct link_place *place, struct fault *fault)
 {
 	struct link_place none = *place;
-	struct slot slot;
+	struct slot slot = { 0 };
 	int64_t at;
 
 	if (find_slot(links, place, &at, &slot, fault) != 0)

@@ -263,7 +263,7 @@ spool_next(struct spool_reader *reader, char **line, size_t *length,
 {
 	char crc[LINE_PREFIX];
 	char *start;
-	size_t total;
+	size_t total = 0;
 
 	if (reader->offset >= reader->spool->extent.length)
 		return 0;

@@ -17,6 +17,7 @@ static const char *const spool_names[SPOOL_COUNT] = {
 	[SPOOL_WARNINGS] = "warnings",
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses) */
 #define AT(member) .offset = offsetof(struct state, member)
 #define NUMBER(n, m)                                   \
 	{                                              \
@@ -31,6 +32,7 @@ static const char *const spool_names[SPOOL_COUNT] = {
 		.name = n, .kind = FIELD_BLOB, AT(m), .size = s \
 	}
 #define EXTENT(n, m) NUMBER(n, m.length), NUMBER(n ".lines", m.lines)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct field state_fields[] = {
 	{ .name = "id", .kind = FIELD_TEXT, AT(id), .size = ID_SIZE },
