@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "request.h"
 
+#include "base/strbuf.h"
 #include "gateway.h"
 #include "store/config.h"
 
@@ -178,18 +179,6 @@ find_client(struct request *request, struct gateway *gateway,
 	}
 }
 
-static int
-hex_value(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	if (digit >= 'A' && digit <= 'F')
-		return digit - 'A' + 10;
-	return -1;
-}
-
 /* Decode in place what is between two separators; the length, or -1. */
 static ssize_t
 decode(char *text, size_t length)
@@ -206,8 +195,8 @@ decode(char *text, size_t length)
 
 			if (length - from < 3)
 				return -1;
-			high = hex_value(text[from + 1]);
-			low = hex_value(text[from + 2]);
+			high = strbuf_hex_digit(text[from + 1]);
+			low = strbuf_hex_digit(text[from + 2]);
 			if (high < 0 || low < 0)
 				return -1;
 			c = (char)(high << 4 | low);

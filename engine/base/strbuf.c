@@ -233,3 +233,31 @@ strbuf_unescape(char *text)
 	*to = '\0';
 	return to - text;
 }
+
+char *
+strbuf_copy(const char *text)
+{
+	return strbuf_copy_part(text, strlen(text));
+}
+
+char *
+strbuf_copy_part(const char *text, size_t length)
+{
+	char *bytes = strndup(text, length);
+
+	if (bytes == NULL)
+		abort();
+	return bytes;
+}
+
+int
+strbuf_hex_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	if (digit >= 'A' && digit <= 'F')
+		return digit - 'A' + 10;
+	return -1;
+}

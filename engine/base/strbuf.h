@@ -71,6 +71,13 @@ bool strbuf_add_escaped(struct strbuf *buf, const char *bytes, size_t length);
 /* Undo that in place.  Returns the new length, or -1 if text is not so. */
 ssize_t strbuf_unescape(char *text);
 
+/* A copy of a text, or of its first bytes; the caller frees it. */
+char *strbuf_copy(const char *text);
+char *strbuf_copy_part(const char *text, size_t length);
+
+/* The value of a hexadecimal digit, or -1. */
+int strbuf_hex_digit(char digit);
+
 /* Make room for length more bytes behind the end and return their place. */
 char *strbuf_reserve(struct strbuf *buf, size_t length);
 

@@ -175,7 +175,7 @@ ending_record(struct job *job, enum record_status status, struct record *record,
 	record->number = state->number;
 	record->profile = state->profile;
 	record->profile_name =
-	    strdup(job->profile != NULL ? job->profile->name : "");
+	    strbuf_copy(job->profile != NULL ? job->profile->name : "");
 	record->origin = state->origin;
 	record->status = (int)status;
 	record->started = state->started;
@@ -185,17 +185,13 @@ ending_record(struct job *job, enum record_status status, struct record *record,
 	record->checkpoints = state->checkpoints;
 	record->kills = state->kills;
 	record->counts = state->counts;
-	if (record->profile_name == NULL)
-		abort();
 	if (status == RECORD_RUNNING)
 		return 0;
 	record->ended = stamp_now();
 	if (status == RECORD_FAILED) {
 		struct fault unused;
 
-		record->reason = strdup(state->reason);
-		if (record->reason == NULL)
-			abort();
+		record->reason = strbuf_copy(state->reason);
 		/* A damaged list of warnings must not hide the failure. */
 		if (add_warnings(job, record, &unused) != 0)
 			logbook_write(&job->log, "%s", unused.text);
@@ -250,9 +246,7 @@ make_up_record(struct record *record, const char *id)
 {
 	record_close(record);
 	memcpy(record->id, id, ID_SIZE);
-	record->profile_name = strdup("");
-	if (record->profile_name == NULL)
-		abort();
+	record->profile_name = strbuf_copy("");
 	record->phase_count = PHASE_COUNT;
 }
 
@@ -277,9 +271,7 @@ ending_fail_lost(struct engine *engine, const char *id, const char *reason,
 	if (record.status == RECORD_RUNNING) {
 		record.status = RECORD_FAILED;
 		record.ended = stamp_now();
-		record.reason = strdup(reason);
-		if (record.reason == NULL)
-			abort();
+		record.reason = strbuf_copy(reason);
 		if (fsio_make_dir(datadir->backups, id) != 0 ||
 		    (dirfd = fsio_open(datadir->backups, id, O_DIRECTORY)) < 0)
 			result = fault_errno(fault, "backup %s", id);

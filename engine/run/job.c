@@ -22,10 +22,8 @@
 static char *
 slug_of(const struct profile *profile)
 {
-	char *slug = strdup(profile->name);
+	char *slug = strbuf_copy(profile->name);
 
-	if (slug == NULL)
-		abort();
 	for (char *c = slug; *c != '\0'; c++) {
 		if (*c >= 'A' && *c <= 'Z')
 			*c = (char)(*c - 'A' + 'a');

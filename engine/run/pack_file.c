@@ -34,9 +34,7 @@ find_first_path(struct job *job, const struct link_place *first,
 	if (catalog_at(
 		&packing->elsewhere.reader, first->entry, &item, fault) != 0)
 		return -1;
-	name = strdup(item.name);
-	if (name == NULL)
-		abort();
+	name = strbuf_copy(item.name);
 	if (folders_enter(&packing->elsewhere, first->folder, fault) != 0) {
 		free(name);
 		return -1;

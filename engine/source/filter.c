@@ -94,16 +94,6 @@ cut_parts(struct pattern *pattern)
 	}
 }
 
-static char *
-copy(const char *text, size_t length)
-{
-	char *bytes = strndup(text, length);
-
-	if (bytes == NULL)
-		abort();
-	return bytes;
-}
-
 static void
 compile(struct pattern *pattern, const char *written)
 {
@@ -127,9 +117,10 @@ compile(struct pattern *pattern, const char *written)
 		text++;
 		length--;
 	}
-	pattern->text = copy(text, length);
+	pattern->text = strbuf_copy_part(text, length);
 	pattern->literal_length = strcspn(pattern->text, wild);
-	pattern->literal = copy(pattern->text, pattern->literal_length);
+	pattern->literal =
+	    strbuf_copy_part(pattern->text, pattern->literal_length);
 	tail = length;
 	if (strstr(pattern->text, "**") == NULL &&
 	    strchr(pattern->text, '\\') == NULL)

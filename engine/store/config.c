@@ -148,7 +148,7 @@ find_file(struct fault *fault)
 	char *personal = NULL, *found = NULL;
 
 	if (named != NULL && named[0] != '\0')
-		return strdup(named);
+		return strbuf_copy(named);
 	if (user != NULL &&
 	    asprintf(&personal, "%s/.config/stepvault/stepvault.conf",
 		user->pw_dir) < 0)
@@ -156,7 +156,7 @@ find_file(struct fault *fault)
 	if (personal != NULL && exists(personal))
 		return personal;
 	if (exists("/etc/stepvault/stepvault.conf"))
-		found = strdup("/etc/stepvault/stepvault.conf");
+		found = strbuf_copy("/etc/stepvault/stepvault.conf");
 	else
 		fault_set(fault, FAULT_NOT_FOUND,
 		    "there is no configuration: $STEPVAULT_CONFIG is not set, "
@@ -174,7 +174,7 @@ config_load(struct config *config, const char *path, enum config_user user,
     struct fault *fault)
 {
 	struct strbuf text = STRBUF_EMPTY;
-	char *found = path != NULL ? strdup(path) : find_file(fault);
+	char *found = path != NULL ? strbuf_copy(path) : find_file(fault);
 	int result = -1;
 
 	if (found == NULL)

@@ -474,9 +474,7 @@ config_parse(struct config *config, const char *path, const char *text,
 	if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
 		text += strlen(BYTE_ORDER_MARK);
 	parser.rest = text;
-	config->path = strdup(path);
-	if (config->path == NULL)
-		abort();
+	config->path = strbuf_copy(path);
 	if (scan_lines(&parser, text) == 0) {
 		bad_line =
 		    ini_parse_stream(read_line, &parser, handle, &parser);

@@ -31,9 +31,7 @@ real_path(const char *path)
 
 	if (real != NULL || errno != ENOENT)
 		return real;
-	parent = strdup(path);
-	if (parent == NULL)
-		abort();
+	parent = strbuf_copy(path);
 	while (strlen(parent) > 1 && parent[strlen(parent) - 1] == '/')
 		parent[strlen(parent) - 1] = '\0';
 	name = strrchr(parent, '/');

@@ -144,16 +144,6 @@ record_close(struct record *record)
 	memset(record, 0, sizeof(*record));
 }
 
-static char *
-copy(const char *text, size_t length)
-{
-	char *bytes = strndup(text, length);
-
-	if (bytes == NULL)
-		abort();
-	return bytes;
-}
-
 void
 record_add_part(struct record *record, const char *name, int64_t size)
 {
@@ -164,7 +154,7 @@ record_add_part(struct record *record, const char *name, int64_t size)
 		abort();
 	record->parts = parts;
 	parts[record->part_count++] =
-	    (struct record_part){ copy(name, strlen(name)), size };
+	    (struct record_part){ strbuf_copy(name), size };
 }
 
 void
@@ -177,6 +167,6 @@ record_add_warning(struct record *record, const char *path, const char *reason)
 		abort();
 	record->warnings = warnings;
 	warnings[record->warning_count++] =
-	    (struct record_warning){ copy(path, WARNING_PATH_MAX),
-		    copy(reason, strlen(reason)) };
+	    (struct record_warning){ strbuf_copy_part(path, WARNING_PATH_MAX),
+		    strbuf_copy(reason) };
 }

@@ -208,26 +208,14 @@ token_secret_weakness(const char *secret)
 	return NULL;
 }
 
-static int
-hex_value(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	if (digit >= 'A' && digit <= 'F')
-		return digit - 'A' + 10;
-	return -1;
-}
-
 int
 token_parse_hex(const char *text, uint8_t *out, size_t length)
 {
 	if (strlen(text) != 2 * length)
 		return -1;
 	for (size_t i = 0; i < length; i++) {
-		int high = hex_value(text[2 * i]);
-		int low = hex_value(text[2 * i + 1]);
+		int high = strbuf_hex_digit(text[2 * i]);
+		int low = strbuf_hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return -1;

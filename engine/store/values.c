@@ -3,6 +3,7 @@
 
 #include "base/budget.h"
 #include "base/fault.h"
+#include "base/strbuf.h"
 #include "store/config.h"
 #include "store/profile.h"
 
@@ -15,16 +16,6 @@ struct unit {
 	const char *name;
 	int64_t worth;
 };
-
-static char *
-copy(const char *text, size_t length)
-{
-	char *bytes = strndup(text, length);
-
-	if (bytes == NULL)
-		abort();
-	return bytes;
-}
 
 /* One more element at the end of a list, zeroed. */
 static void *
@@ -130,7 +121,7 @@ static int
 set_string(void *place, const char *text)
 {
 	free(*(char **)place);
-	*(char **)place = copy(text, strlen(text));
+	*(char **)place = strbuf_copy(text);
 	return 0;
 }
 
@@ -165,7 +156,7 @@ values_pattern(void *place, const char *text, struct fault *fault)
 		return fault_set(fault, FAULT_USAGE, "at most %d patterns",
 		    PROFILE_EXCLUDES_MAX);
 	texts->items = grow(texts->items, texts->count, sizeof(char *));
-	texts->items[texts->count++] = copy(text, strlen(text));
+	texts->items[texts->count++] = strbuf_copy(text);
 	return 0;
 }
 
@@ -204,8 +195,8 @@ values_extra(void *place, const char *text, struct fault *fault)
 		    PROFILE_EXTRAS_MAX);
 	extras->items = grow(extras->items, extras->count, sizeof(*extra));
 	extra = &extras->items[extras->count++];
-	extra->name = copy(text, length);
-	extra->path = copy(colon + 1, strlen(colon + 1));
+	extra->name = strbuf_copy_part(text, length);
+	extra->path = strbuf_copy(colon + 1);
 	return 0;
 }
 
