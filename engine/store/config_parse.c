@@ -78,7 +78,8 @@ static const struct key keys[] = {
 	{ SECTION_SERVER, "data_in_site", values_flag, IN_CONFIG(data_in_site),
 	    "no", false, false,
 	    "`yes` allows a data directory inside a site. It is never backed "
-	    "up; the web server must be told not to serve it." },
+	    "up. A `.htaccess` in it forbids Apache to serve it; any other web "
+	    "server must be told." },
 	{ SECTION_STEP, "max", values_duration, IN_CONFIG(step_max), "10s",
 	    false, false,
 	    "The longest a request may take, the checkpoint at its end "

@@ -152,6 +152,28 @@ open_top(
 	return 0;
 }
 
+/*
+ * For Apache, wherever it heeds such files.  It is written where the
+ * administrator allows a data directory within a site, and left as it is when
+ * there is one.
+ */
+static int
+forbid_serving(
+    struct datadir *datadir, const struct config *config, struct fault *fault)
+{
+	static const char name[] = ".htaccess", rule[] = "Require all denied\n";
+	struct stat st;
+
+	if (!config->data_in_site ||
+	    fstatat(datadir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	/* Another process may have written it meanwhile. */
+	if (fsio_replace(datadir->fd, name, rule, sizeof(rule) - 1) != 0 &&
+	    fstatat(datadir->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return fault_errno(fault, "'.htaccess' cannot be written");
+	return 0;
+}
+
 int
 datadir_open(
     struct datadir *datadir, const struct config *config, struct fault *fault)
@@ -163,7 +185,8 @@ datadir_open(
 		return -1;
 	if (check_owner(config, datadir->fd, fault) != 0)
 		return -1;
-	if (open_below(datadir->fd, "jobs", &datadir->jobs, fault) != 0 ||
+	if (forbid_serving(datadir, config, fault) != 0 ||
+	    open_below(datadir->fd, "jobs", &datadir->jobs, fault) != 0 ||
 	    open_below(datadir->fd, "backups", &datadir->backups, fault) != 0 ||
 	    open_below(datadir->fd, "locks", &datadir->locks, fault) != 0 ||
 	    keys_load(&datadir->keys, datadir->fd, fault) != 0)

@@ -17,6 +17,7 @@ struct fault;
  *	key                 32 random bytes
  *	number              the number of the newest backup
  *	limits.json         what was learnt of the host
+ *	.htaccess           forbids Apache to serve it, if data_in_site is set
  *	refused             wrong secrets of late, by address
  *	locks/ID            held by whoever works on a backup
  *	locks/profile-N     held by whoever decides whether to start one
@@ -68,8 +69,8 @@ void datadir_new_id(char id[ID_SIZE]);
 
 /*
  * The IDs in jobs or backups (a descriptor of the datadir) as a malloc'd array,
- * by their time, newest first.  Entries that are no IDs are passed over.  Returns 0 or
- * -1.
+ * by their time, newest first.  Entries that are no IDs are passed over.
+ * Returns 0 or -1.
  */
 int datadir_list(
     int dirfd, char (**ids)[ID_SIZE], size_t *count, struct fault *fault);
