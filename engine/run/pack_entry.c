@@ -138,6 +138,28 @@ note_mark(struct job *job, const struct catalog_item *item, const char *path,
 	return 0;
 }
 
+int
+packing_end_root(struct job *job, struct fault *fault)
+{
+	struct packing *packing = job->phase;
+	struct catalog_item item;
+	struct stat st;
+
+	if (packing->folders.depth == 0)
+		return 0;
+	if (catalog_at(&packing->elsewhere.reader,
+		packing->folders.levels[0].offset, &item, fault) != 0)
+		return -1;
+	if (stat(job->root_paths[item.number], &st) == 0 &&
+	    (int64_t)st.st_dev == item.device &&
+	    (int64_t)st.st_ino == item.inode)
+		return 0;
+	return job_warn(job, job->root_names[item.number],
+	    "another folder took its place meanwhile, or none (a new "
+	    "release?); the backup has the one that it began with",
+	    fault);
+}
+
 enum phase_outcome
 packing_add_folder(
     struct job *job, const struct catalog_item *from, struct fault *fault)
@@ -149,6 +171,8 @@ packing_add_folder(
 	int fd;
 
 	if (item.type == 'R') {
+		if (packing_end_root(job, fault) != 0)
+			return PHASE_FAULT;
 		strbuf_reset(&packing->root);
 		strbuf_add(&packing->root, item.name, item.name_length);
 	}

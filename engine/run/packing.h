@@ -76,6 +76,12 @@ int packing_add_bodiless(struct job *job, const struct tarball_entry *entry,
 int packing_add_manifest(struct packing *packing,
     const struct manifest_entry *entry, struct fault *fault);
 
+/*
+ * The root at hand is packed: warn if its path leads elsewhere by now.  A new
+ * release was put in its place, and other roots may be those of that one.
+ */
+int packing_end_root(struct job *job, struct fault *fault);
+
 /* Add a folder, from its own line in the catalog. */
 enum phase_outcome packing_add_folder(
     struct job *job, const struct catalog_item *from, struct fault *fault);

@@ -4,6 +4,7 @@
 #include "run/engine.h"
 #include "run/job.h"
 #include "run/phase.h"
+#include "source/folders.h"
 #include "source/walk.h"
 #include "store/config.h"
 
@@ -17,7 +18,7 @@ static int
 check_root(struct job *job, int root, struct fault *fault)
 {
 	const char *path = job->root_paths[root];
-	const char *key = root == 0 ? "'site'" : "'extra'";
+	char words[FOLDERS_WORDS_SIZE];
 	struct stat st;
 
 	if (stat(path, &st) != 0) {
@@ -25,8 +26,8 @@ check_root(struct job *job, int root, struct fault *fault)
 
 		logbook_write(&job->log, "%s cannot be reached", path);
 		errno = number;
-		return fault_errno(fault,
-		    "the folder of %s in the profile cannot be reached", key);
+		return fault_errno(fault, "%s cannot be reached",
+		    folders_root_words(root, words));
 	}
 	/* Not access(), which knows nothing of capabilities. */
 	if (!S_ISDIR(st.st_mode) ||
@@ -34,8 +35,8 @@ check_root(struct job *job, int root, struct fault *fault)
 		logbook_write(
 		    &job->log, "%s is no folder that can be read", path);
 		return fault_set(fault, FAULT_SYSTEM,
-		    "%s in the profile is no folder that user %u can read", key,
-		    (unsigned)geteuid());
+		    "%s is no folder that user %u can read",
+		    folders_root_words(root, words), (unsigned)geteuid());
 	}
 	if (root > 0 && datadir_inside(job->engine->config, path))
 		logbook_write(&job->log,

@@ -77,7 +77,9 @@ pack_next(struct job *job, struct fault *fault)
 	}
 	found = catalog_next(&packing->catalog, &item, fault);
 	if (found <= 0)
-		return found < 0 ? PHASE_FAULT : PHASE_ENDED;
+		return found < 0 || packing_end_root(job, fault) != 0
+		    ? PHASE_FAULT
+		    : PHASE_ENDED;
 	cursor->catalog = packing->catalog.offset;
 	switch (item.type) {
 	case 'R':

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,17 @@
 
 /* Going up reads single lines here and there. */
 #define SHORT_READ 512
+
+const char *
+folders_root_words(int64_t root, char words[FOLDERS_WORDS_SIZE])
+{
+	if (root == 0)
+		snprintf(words, FOLDERS_WORDS_SIZE, "the folder of 'site'");
+	else
+		snprintf(words, FOLDERS_WORDS_SIZE,
+		    "folder %lld of those of 'extra'", (long long)root);
+	return words;
+}
 
 void
 folders_open(struct folders *folders, struct spool *catalog,
@@ -214,13 +226,43 @@ name_of(struct folders *folders, const struct folder_level *level,
 	return 0;
 }
 
+/* The path of the root leads to nothing, or to another folder. */
+static bool
+is_gone(int number)
+{
+	return number == ENOENT || number == ENOTDIR || number == ELOOP ||
+	    number == ESTALE;
+}
+
+/* Go on with another folder in its place and the archive is two sites. */
+static int
+root_unreachable(struct folders *folders, struct fault *fault)
+{
+	int number = errno;
+	char words[FOLDERS_WORDS_SIZE];
+	struct catalog_item item;
+
+	if (catalog_at(
+		&folders->reader, folders->levels[0].offset, &item, fault) != 0)
+		return -1;
+	folders_root_words(item.number, words);
+	if (is_gone(number))
+		return fault_set(fault, FAULT_SYSTEM,
+		    "%s was moved or replaced while this backup was "
+		    "unfinished; the next backup begins with the new one",
+		    words);
+	errno = number;
+	return fault_errno(fault, "%s cannot be opened again", words);
+}
+
 /* Running out of descriptors or memory is no property of the site. */
 static int
-unreachable(struct fault *fault)
+unreachable(struct folders *folders, int level, struct fault *fault)
 {
 	if (entry_out_of_resources())
 		return fault_errno(fault, "a folder cannot be opened");
-	return FOLDERS_UNREACHABLE;
+	return level == 0 ? root_unreachable(folders, fault)
+			  : FOLDERS_UNREACHABLE;
 }
 
 int
@@ -239,7 +281,7 @@ folders_fd(struct folders *folders, struct fault *fault)
 		if (open_level(level,
 			at > 0 ? folders->levels[at - 1].fd : AT_FDCWD, name,
 			at > 0 ? O_NOFOLLOW : 0) != 0)
-			return unreachable(fault);
+			return unreachable(folders, at, fault);
 		if (at >= OPEN_MAX_LEVELS)
 			close_level(level - OPEN_MAX_LEVELS);
 	}

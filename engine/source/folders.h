@@ -46,6 +46,13 @@ struct folders {
 #define FOLDERS_UNREACHABLE (-2)
 
 /*
+ * What a root is called in reasons, which go to clients too: by its key in
+ * the profile, not by its path.  Returns words.
+ */
+#define FOLDERS_WORDS_SIZE 64
+const char *folders_root_words(int64_t root, char words[FOLDERS_WORDS_SIZE]);
+
+/*
  * Begin nowhere.  root_names are the paths of the roots in the archive
  * ("files", "extra/media"); they must outlive it.  Owns memory and
  * descriptors until folders_close.
@@ -67,7 +74,8 @@ int folders_enter(struct folders *folders, int64_t offset, struct fault *fault);
  * forbidden, with O_PATH.  It stays the property of folders and may be closed
  * when another folder is entered.  Returns it; or FOLDERS_UNREACHABLE with
  * errno set, ESTALE meaning that another folder has taken its place; or -1
- * with a fault.
+ * with a fault.  A root that cannot be reached is a fault: without it there
+ * is nothing to go on with.
  */
 int folders_fd(struct folders *folders, struct fault *fault);
 

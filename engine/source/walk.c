@@ -155,7 +155,7 @@ static enum walk_outcome
 begin_root(struct walk *walk, struct fault *fault)
 {
 	struct walk_cursor *cursor = walk->cursor;
-	const char *what = walk->sources.root_names[cursor->root];
+	char words[FOLDERS_WORDS_SIZE];
 	const char *path = walk->sources.root_paths[cursor->root];
 	struct catalog_item item = {
 		.type = 'R', .number = cursor->root, .parent = -1, .entry = -1
@@ -164,12 +164,12 @@ begin_root(struct walk *walk, struct fault *fault)
 	struct stat st;
 	int fd;
 
+	folders_root_words(cursor->root, words);
 	if (real == NULL)
-		return fault_errno(
-		    fault, "the folder for '%s' cannot be found", what);
+		return fault_errno(fault, "%s cannot be found", words);
 	fd = entry_open(AT_FDCWD, real, ENTRY_FOLDER);
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		fault_errno(fault, "the folder for '%s' cannot be read", what);
+		fault_errno(fault, "%s cannot be read", words);
 		if (fd >= 0)
 			close(fd);
 		free(real);
