@@ -154,6 +154,15 @@ gateway_read(struct gateway *gateway, void *bytes, size_t length)
 	return -1;
 }
 
+bool
+gateway_body_ends(struct gateway *gateway)
+{
+	char byte;
+
+	return gateway->kind == KIND_PLAIN ||
+	    gateway_read(gateway, &byte, 1) == 0;
+}
+
 /* The peer has closed its end: nobody waits for the answer. */
 static bool
 hung_up(int fd)

@@ -43,6 +43,12 @@ const char *gateway_variable(struct gateway *gateway, const char *name);
 /* Up to length bytes of the body; fewer only at its end; -1 on an error. */
 ssize_t gateway_read(struct gateway *gateway, void *bytes, size_t length);
 
+/*
+ * Whether the body ends where its Content-Length says, once that much of it
+ * was read.  Of plain CGI nothing further may be read (RFC 3875, 4.2): true.
+ */
+bool gateway_body_ends(struct gateway *gateway);
+
 /* Send the whole answer.  Returns 0, or -1 if the client is gone. */
 int gateway_send(struct gateway *gateway, const void *bytes, size_t length);
 

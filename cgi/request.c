@@ -6,16 +6,24 @@
 #include "store/config.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+static int refuse(struct request_error *error, int status, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
+
 static int
-refuse(struct request_error *error, int status, const char *text)
+refuse(struct request_error *error, int status, const char *format, ...)
 {
+	va_list args;
+
 	error->status = status;
-	error->text = text;
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
 	return -1;
 }
 
@@ -228,14 +236,18 @@ parse_params(
 			continue;
 		}
 		if (request->param_count == REQUEST_PARAMS_MAX)
-			return refuse(error, 400, "too many parameters");
+			return refuse(error, 400,
+			    "there are more than %d parameters",
+			    REQUEST_PARAMS_MAX);
 		param = &request->params[request->param_count++];
 		param->name = text;
 		param->value = value;
 		/* The value first: the name's NUL may stand on its '='. */
 		decoded = decode(value, length - (size_t)(value - text));
 		if (decoded < 0 || decode(text, name_length) < 0)
-			return refuse(error, 400, "a parameter is malformed");
+			return refuse(error, 400,
+			    "parameter number %d is malformed",
+			    request->param_count);
 		param->value_length = (size_t)decoded;
 		text = next;
 	}
@@ -284,9 +296,12 @@ read_body(struct request *request, struct gateway *gateway,
 	    strbuf_reserve(&request->body, (size_t)size), (size_t)size);
 	if (got != size)
 		return refuse(error, 400, "the body ends too early");
+	if (!gateway_body_ends(gateway))
+		return refuse(
+		    error, 400, "the body is longer than its Content-Length");
 	strbuf_commit(&request->body, (size_t)got);
 	if (strlen(request->body.bytes) != request->body.length)
-		return refuse(error, 400, "a parameter is malformed");
+		return refuse(error, 400, "the body has a NUL in it");
 	return parse_params(request, &request->body, error);
 }
 
@@ -334,7 +349,7 @@ request_text(const struct request *request, const char *name,
 		if (strcmp(param->name, name) != 0)
 			continue;
 		if (found != NULL) {
-			refuse(error, 400, "a parameter is given twice");
+			refuse(error, 400, "%s is given twice", name);
 			return NULL;
 		}
 		found = param;
@@ -342,7 +357,7 @@ request_text(const struct request *request, const char *name,
 	if (found == NULL || found->value_length == 0)
 		return NULL;
 	if (strlen(found->value) != found->value_length) {
-		refuse(error, 400, "a parameter has a NUL in it");
+		refuse(error, 400, "%s has a NUL in it", name);
 		return NULL;
 	}
 	return found->value;
@@ -362,7 +377,8 @@ request_number(const struct request *request, const char *name, int64_t max,
 	number = strtoll(text, &end, 10);
 	if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' ||
 	    number > max) {
-		refuse(error, 400, "a parameter is no number of its range");
+		refuse(error, 400, "%s is no whole number from 0 to %lld", name,
+		    (long long)max);
 		return standard;
 	}
 	return number;

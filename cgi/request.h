@@ -46,10 +46,11 @@ struct request {
 	int param_count;
 };
 
-/* Why a request cannot be read: a status and a sentence, a constant. */
+/* Why a request cannot be read: a status and a sentence with no word in it
+ * that came from outside. */
 struct request_error {
 	int status;
-	const char *text;
+	char text[128];
 };
 
 /*

@@ -4,6 +4,7 @@
 #include "auth.h"
 #include "front.h"
 #include "gateway.h"
+#include "page.h"
 #include "request.h"
 #include "response.h"
 #include "run/engine.h"
@@ -64,6 +65,16 @@ refuse(const struct request *request, const struct route *route,
 	return false;
 }
 
+/* A person in a browser gets every answer as a page. */
+static void
+answer(const struct request *request, struct response *response,
+    struct gateway *gateway)
+{
+	if (request->wants_html)
+		page_wrap(response);
+	response_send(response, gateway);
+}
+
 static void
 deny(enum auth_grant grant, struct response *response)
 {
@@ -79,25 +90,25 @@ void
 route_request(struct engine *engine, struct gateway *gateway)
 {
 	struct response response = RESPONSE_EMPTY;
-	struct request_error error;
+	struct request_error error = { 0 };
 	struct request request;
 	const struct route *route;
 	enum auth_grant grant;
 
 	if (request_read(&request, gateway, engine->config, &error) != 0) {
 		response_error(&response, error.status, error.text);
-		response_send(&response, gateway);
+		answer(&request, &response, gateway);
 		goto out;
 	}
 	route = find_route(request.path);
 	if (refuse(&request, route, &response)) {
-		response_send(&response, gateway);
+		answer(&request, &response, gateway);
 		goto out;
 	}
 	grant = auth_judge(engine, &request);
 	if (grant < route->least) {
 		deny(grant, &response);
-		response_send(&response, gateway);
+		answer(&request, &response, gateway);
 		goto out;
 	}
 	route->handle(engine, grant, &request, &response, gateway);
