@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway.h"
 
+#include "base/budget.h"
 #include "base/fsio.h"
 #include "base/strbuf.h"
 
@@ -14,6 +15,9 @@
 
 /* A web server sends its request at once, and takes the answer. */
 #define PATIENCE_SECONDS 30
+
+/* ... and closes its connection then. */
+#define FAREWELL BUDGET_SECOND
 
 enum kind { KIND_FASTCGI, KIND_PLAIN, KIND_MEMORY };
 
@@ -99,13 +103,40 @@ gateway_memory(const char *const *environment, const void *body, size_t length,
 	return gateway;
 }
 
+/*
+ * Let the client close first: data that nobody has read would make the kernel
+ * cut the connection, the answer with it.  But only for a while.
+ */
+static void
+hang_up(int fd)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+	int64_t end = budget_now() + FAREWELL, left = FAREWELL;
+	char trash[4096];
+
+	shutdown(fd, SHUT_WR);
+	while (left > 0 &&
+	    poll(&poller, 1, (int)(left / BUDGET_MILLISECOND) + 1) > 0 &&
+	    recv(fd, trash, sizeof(trash), MSG_DONTWAIT) > 0)
+		left = end - budget_now();
+	close(fd);
+}
+
 void
 gateway_close(struct gateway *gateway)
 {
+	FCGX_Request *request;
+
 	if (gateway == NULL)
 		return;
-	if (gateway->kind == KIND_FASTCGI)
-		FCGX_Finish_r(&gateway->request);
+	request = &gateway->request;
+	if (gateway->kind == KIND_FASTCGI) {
+		/* libfcgi would wait for a client that goes on sending. */
+		request->keepConnection = 1;
+		FCGX_Finish_r(request);
+		if (request->ipcFd >= 0)
+			hang_up(request->ipcFd);
+	}
 	free(gateway);
 }
 
@@ -165,7 +196,7 @@ gateway_body_ends(struct gateway *gateway)
 
 /* The peer has closed its end: nobody waits for the answer. */
 static bool
-hung_up(int fd)
+is_gone(int fd)
 {
 	struct pollfd poller = { .fd = fd, .events = POLLRDHUP };
 
@@ -180,7 +211,7 @@ gateway_send(struct gateway *gateway, const void *bytes, size_t length)
 
 	switch (gateway->kind) {
 	case KIND_FASTCGI:
-		if (hung_up(request->ipcFd) ||
+		if (is_gone(request->ipcFd) ||
 		    FCGX_PutStr(bytes, (int)length, request->out) !=
 			(int)length ||
 		    FCGX_FFlush(request->out) != 0)

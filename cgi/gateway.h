@@ -20,9 +20,9 @@ struct gateway;
 int gateway_init(void);
 
 /*
- * Read the beginning of a request, all but its body, from an accepted FastCGI
- * connection, which the gateway then owns.  NULL if what comes is no request,
- * or not in time; the connection is closed then.
+ * Read the beginning of a request, all but its body, from a FastCGI connection
+ * that has left the lobby, and which the gateway then owns.  NULL if what comes
+ * is no request, or not in time; the connection is closed then.
  */
 struct gateway *gateway_accept(int fd);
 

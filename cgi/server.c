@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread at a time waits for the next connection, the others for their
- * turn: a connection wakes one thread, not all.  On a signal the main thread
- * sets the engine's stop flag and closes a pipe that the waiting thread also
- * looks at.
+ * One thread at a time waits in the lobby for the next request, the others for
+ * their turn: a request wakes one thread, not all, and a process whose threads
+ * are all busy leaves connections to others.  On a signal the main thread sets
+ * the engine's stop flag and closes a pipe that the waiting thread also looks
+ * at.
  */
 #include "server.h"
 
 #include "base/fault.h"
 #include "gateway.h"
+#include "lobby.h"
 #include "route.h"
 #include "run/engine.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@
 
 struct server {
 	struct engine *engine;
-	int listener;
+	struct lobby *lobby;
 	int wake[2];
 	pthread_mutex_t turn;
 };
@@ -126,32 +127,14 @@ server_listen(const char *address, struct fault *fault)
 	    address);
 }
 
-/* Wait for a connection; -1 when it is time to stop. */
+/* Wait for a request; -1 when it is time to stop. */
 static int
-next_connection(struct server *server)
+next_request(struct server *server)
 {
-	struct pollfd pollers[2] = {
-		{ .fd = server->listener, .events = POLLIN },
-		{ .fd = server->wake[0], .events = POLLIN },
-	};
-	int fd = -1;
+	int fd;
 
 	pthread_mutex_lock(&server->turn);
-	while (fd < 0) {
-		if (poll(pollers, 2, -1) < 0 && errno != EINTR)
-			break;
-		if (pollers[1].revents != 0)
-			break;
-		if (pollers[0].revents == 0)
-			continue;
-		/* Another process may have taken it; then there is none. */
-		fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EBADF || errno == EINVAL))
-			break;
-		/* Out of descriptors: some will be free in a while. */
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-			poll(NULL, 0, 50);
-	}
+	fd = lobby_next(server->lobby);
 	pthread_mutex_unlock(&server->turn);
 	return fd;
 }
@@ -162,7 +145,7 @@ serve(void *user)
 	struct server *server = user;
 	int fd;
 
-	while ((fd = next_connection(server)) >= 0) {
+	while ((fd = next_request(server)) >= 0) {
 		struct gateway *gateway = gateway_accept(fd);
 
 		if (gateway == NULL)
@@ -193,7 +176,7 @@ int
 server_run(
     struct engine *engine, int listener, int threads, struct fault *fault)
 {
-	struct server server = { .engine = engine, .listener = listener };
+	struct server server = { .engine = engine };
 	pthread_t *all = calloc((size_t)threads, sizeof(*all));
 	sigset_t signals;
 	int started, signal;
@@ -211,6 +194,13 @@ server_run(
 		return fault_errno(fault, "the server cannot be started");
 	}
 	fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK);
+	server.lobby = lobby_new(listener, server.wake[0], fault);
+	if (server.lobby == NULL) {
+		close(server.wake[0]);
+		close(server.wake[1]);
+		free(all);
+		return -1;
+	}
 	pthread_mutex_init(&server.turn, NULL);
 	started = start_threads(&server, all, threads);
 	if (started > 0)
@@ -219,8 +209,11 @@ server_run(
 	close(server.wake[1]);
 	for (int i = 0; i < started; i++)
 		pthread_join(all[i], NULL);
+	lobby_free(server.lobby);
 	close(server.wake[0]);
 	pthread_mutex_destroy(&server.turn);
 	free(all);
-	return started > 0 ? 0 : fault_errno(fault, "there can be no threads");
+	return started > 0
+	    ? 0
+	    : fault_set(fault, FAULT_SYSTEM, "there can be no threads");
 }
