@@ -4,7 +4,6 @@
 #include "base/fsio.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,14 +49,16 @@ stamp_compact(int64_t stamp, char text[STAMP_TEXT_SIZE])
 }
 
 /* The system has a file of this name, and it describes a zone (RFC 8536). */
-static bool
-is_zone(const char *name)
+bool
+stamp_is_zone(const char *name)
 {
 	char path[256], magic[4] = "";
 	int length =
 	    snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
 	int fd;
 
+	if (strcmp(name, "UTC") == 0)
+		return true;
 	if (name[0] == '/' || strstr(name, "..") != NULL ||
 	    length >= (int)sizeof(path))
 		return false;
@@ -73,7 +74,7 @@ is_zone(const char *name)
 int
 stamp_use_zone(const char *name)
 {
-	if (strcmp(name, "UTC") != 0 && !is_zone(name))
+	if (!stamp_is_zone(name))
 		return -1;
 	if (setenv("TZ", name, 1) != 0)
 		return -1;

@@ -2,6 +2,7 @@
 #ifndef ENGINE_BASE_STAMP_H
 #define ENGINE_BASE_STAMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Points in time: seconds since 1970 in UTC, and how they are written. */
@@ -20,8 +21,11 @@ const char *stamp_text(int64_t stamp, char text[STAMP_TEXT_SIZE]);
 /* The same as 20261121-093015, always in UTC. */
 const char *stamp_compact(int64_t stamp, char text[STAMP_TEXT_SIZE]);
 
+/* The system knows a time zone of this name (Europe/Berlin, UTC). */
+bool stamp_is_zone(const char *name);
+
 /*
- * Use the time zone of this name (Europe/Berlin, UTC) for stamp_text in the
+ * Use the time zone of this name for stamp_text in the
  * whole process; not to be called once there are threads.  Returns 0, or -1 if
  * the system does not know the zone.
  */

@@ -128,6 +128,8 @@ read_secret_file(
 		strbuf_cut(&text, strcspn(strbuf_text(&text), " \t\r\n"));
 		result =
 		    values_secret(&config->secret, strbuf_text(&text), fault);
+		if (result != 0)
+			fault_wrap(fault, "%s", config->secret_file);
 	}
 	strbuf_close(&text);
 	return result != 0 ? fault_wrap(fault, "secret_file") : 0;
@@ -185,10 +187,8 @@ config_load(struct config *config, const char *path, enum config_user user,
 	if (result == 0 && config->secret_file != NULL)
 		result = read_secret_file(config, user, fault);
 	if (result == 0 && stamp_use_zone(config->timezone) != 0)
-		result = fault_set(fault, FAULT_USAGE,
-		    "%s: the system knows no timezone '%s'; write a name such "
-		    "as Europe/Berlin",
-		    found, config->timezone);
+		result = fault_set(fault, FAULT_SYSTEM,
+		    "the time zone %s cannot be used", config->timezone);
 	strbuf_close(&text);
 	free(found);
 	return result;

@@ -11,7 +11,6 @@
 #include "base/strbuf.h"
 #include "store/values.h"
 
-#include <assert.h>
 #include <ini.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -46,7 +45,7 @@ struct key {
 #define IN_CONFIG(m)  offsetof(struct config, m)
 #define IN_PROFILE(m) offsetof(struct profile, m)
 
-/* Order of the reference.  A section has at most 32 keys (see struct seen). */
+/* Order of the reference.  No two sections have a key of the same name. */
 static const struct key keys[] = {
 	{ SECTION_SERVER, "data", values_path, IN_CONFIG(data), NULL, true,
 	    false,
@@ -68,7 +67,7 @@ static const struct key keys[] = {
 	    false, false,
 	    "`no` makes the endpoint answer 403 to everything; the command "
 	    "line goes on working." },
-	{ SECTION_SERVER, "timezone", values_text, IN_CONFIG(timezone), "UTC",
+	{ SECTION_SERVER, "timezone", values_zone, IN_CONFIG(timezone), "UTC",
 	    false, false,
 	    "Time zone of logs and lists, such as `Europe/Berlin`." },
 	{ SECTION_SERVER, "trusted_proxies", values_netblock,
@@ -158,14 +157,21 @@ static const struct key keys[] = {
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
+/* In which lines a section and its keys are; 0: nowhere. */
+struct seen {
+	int section;
+	int keys[KEY_COUNT];
+};
+
 struct parser {
 	struct config *config;
 	struct fault *fault;
 	const char *rest; /* text not yet read */
 	int line;
-	int fault_line;             /* 0: none */
-	bool seen[KEY_COUNT];       /* of [server] and [step] */
-	bool (*seen_in)[KEY_COUNT]; /* of each profile */
+	int fault_line; /* 0: none */
+	struct seen server;
+	struct seen step;
+	struct seen *profiles; /* as in config */
 };
 
 /* As much of a text as a message can bear. */
@@ -215,67 +221,103 @@ add_profile(struct parser *parser, int64_t number)
 
 	config->profiles =
 	    realloc(config->profiles, (count + 1) * sizeof(struct profile));
-	parser->seen_in =
-	    realloc(parser->seen_in, (count + 1) * sizeof(*parser->seen_in));
-	if (config->profiles == NULL || parser->seen_in == NULL)
+	parser->profiles =
+	    realloc(parser->profiles, (count + 1) * sizeof(struct seen));
+	if (config->profiles == NULL || parser->profiles == NULL)
 		abort();
 	memset(&config->profiles[count], 0, sizeof(struct profile));
-	memset(parser->seen_in[count], 0, sizeof(*parser->seen_in));
+	memset(&parser->profiles[count], 0, sizeof(struct seen));
 	config->profiles[count].number = number;
 	config->profile_count++;
 }
 
-/* One line of the first pass: its length, and the section if it begins one. */
+/* Where the section of this name, which there is, stands in the lists. */
+static struct seen *
+seen_in(struct parser *parser, const char *name, char **base)
+{
+	struct config *config = parser->config;
+	int64_t number = profile_number(name);
+	int at = 0;
+
+	*base = (char *)config;
+	if (number == 0)
+		return strcmp(name, "server") == 0 ? &parser->server
+						   : &parser->step;
+	while (
+	    at < config->profile_count && config->profiles[at].number != number)
+		at++;
+	if (at == config->profile_count)
+		add_profile(parser, number);
+	*base = (char *)&config->profiles[at];
+	return &parser->profiles[at];
+}
+
+/* A section begins. */
+static int
+begin_section(struct parser *parser, const char *name)
+{
+	enum section section;
+	struct seen *seen;
+	char *base;
+
+	if (find_section(name, &section) != 0)
+		return fault_set(parser->fault, FAULT_USAGE,
+		    "there is no section [%s]; there are [server], [step] and "
+		    "[profile N], N being a number from 1",
+		    name);
+	if (section == SECTION_PROFILE &&
+	    parser->config->profile_count >= PROFILES_MAX)
+		return fault_set(parser->fault, FAULT_USAGE,
+		    "there are more than %d profiles", PROFILES_MAX);
+	seen = seen_in(parser, name, &base);
+	if (seen->section != 0)
+		return fault_set(parser->fault, FAULT_USAGE,
+		    "[%s] is there twice; put its keys into one", name);
+	seen->section = parser->line;
+	return 0;
+}
+
+/* One line of the first pass. */
 static int
 scan_line(struct parser *parser, const char *line, size_t length)
 {
-	struct config *config = parser->config;
 	char name[64];
-	const char *end;
-	enum section section;
+	const char *end, *after;
 	size_t blank;
 
 	if (length > CONFIG_LINE_MAX)
 		return fault_set(parser->fault, FAULT_USAGE,
 		    "the line is longer than %d bytes", CONFIG_LINE_MAX);
 	blank = strspn(line, BLANKS);
-	line += blank;
-	if (*line != '[')
+	if (line[blank] != '[')
 		return 0;
-	end = memchr(line, ']', length - blank);
+	end = memchr(line, ']', length);
 	if (end == NULL)
 		return fault_set(
 		    parser->fault, FAULT_USAGE, "the ']' is missing");
-	snprintf(name, sizeof(name), "%.*s", (int)(end - line - 1), line + 1);
-	if (find_section(name, &section) != 0)
+	after = end + 1 + strspn(end + 1, BLANKS);
+	if (after < line + length && *after != ';' && *after != '#')
 		return fault_set(parser->fault, FAULT_USAGE,
-		    "there is no section [%s]; there are [server], [step] and "
-		    "[profile N], N being a number from 1",
-		    name);
-	if (section != SECTION_PROFILE)
-		return 0;
-	if (config_profile(config, profile_number(name)) != NULL)
-		return fault_set(parser->fault, FAULT_USAGE,
-		    "[%s] is there twice; put its keys into one", name);
-	if (config->profile_count >= PROFILES_MAX)
-		return fault_set(parser->fault, FAULT_USAGE,
-		    "there are more than %d profiles", PROFILES_MAX);
-	add_profile(parser, profile_number(name));
-	return 0;
+		    "there is more behind the ']'; write it in the next line");
+	line += blank + 1;
+	snprintf(name, sizeof(name), "%.*s", (int)(end - line), line);
+	return begin_section(parser, name);
 }
 
 static int
 scan_lines(struct parser *parser, const char *text)
 {
-	for (int line = 1; *text != '\0'; line++) {
+	while (*text != '\0') {
 		size_t length = strcspn(text, "\n");
 
+		parser->line++;
 		if (scan_line(parser, text, length) != 0) {
-			parser->fault_line = line;
+			parser->fault_line = parser->line;
 			return -1;
 		}
 		text += length + (text[length] == '\n');
 	}
+	parser->line = 0;
 	return 0;
 }
 
@@ -319,36 +361,25 @@ static int
 set_key(struct parser *parser, const char *section_name, const char *name,
     const char *value)
 {
-	struct config *config = parser->config;
-	char *base = (char *)config;
-	bool *seen = parser->seen;
-	char shown[EXCERPT_SIZE];
+	char shown[EXCERPT_SIZE], *base;
 	enum section section;
+	struct seen *seen;
 
 	if (find_section(section_name, &section) != 0)
 		return fault_set(parser->fault, FAULT_USAGE,
 		    "'%s' stands before the first section",
 		    excerpt(name, shown));
-	if (section == SECTION_PROFILE) {
-		int at = 0;
-
-		while (at < config->profile_count &&
-		    config->profiles[at].number != profile_number(section_name))
-			at++;
-		assert(at < config->profile_count);
-		base = (char *)&config->profiles[at];
-		seen = parser->seen_in[at];
-	}
+	seen = seen_in(parser, section_name, &base);
 	for (size_t i = 0; i < KEY_COUNT; i++) {
 		const struct key *key = &keys[i];
 
 		if (key->section != section || strcmp(key->name, name) != 0)
 			continue;
-		if (seen[i] && !key->repeatable)
+		if (seen->keys[i] != 0 && !key->repeatable)
 			return fault_set(parser->fault, FAULT_USAGE,
 			    "'%s' is there twice in [%s]; keep one", name,
 			    section_name);
-		seen[i] = true;
+		seen->keys[i] = parser->line;
 		if (key->set(base + key->offset, value, parser->fault) != 0)
 			return fault_wrap(parser->fault, "'%s = %s' is wrong",
 			    name,
@@ -372,91 +403,120 @@ handle(void *user, const char *section, const char *name, const char *value)
 	return 1;
 }
 
+/* Defaults of the keys that a section, at base, does not have. */
 static int
-set_standards(char *base, enum section section, const char *section_name,
-    const bool *seen, struct fault *fault)
+set_standards(struct parser *parser, char *base, enum section section,
+    const struct seen *seen)
 {
 	for (size_t i = 0; i < KEY_COUNT; i++) {
 		const struct key *key = &keys[i];
 
-		if (key->section != section || seen[i])
+		if (key->section != section || seen->keys[i] != 0)
 			continue;
-		if (key->required)
-			return fault_set(fault, FAULT_USAGE,
-			    "'%s' is missing in [%s]", key->name, section_name);
+		if (key->required) {
+			parser->fault_line = seen->section;
+			return fault_set(parser->fault, FAULT_USAGE,
+			    "'%s' is missing in [%s]", key->name,
+			    section_names[section]);
+		}
 		if (key->standard != NULL &&
-		    key->set(base + key->offset, key->standard, fault) != 0)
+		    key->set(
+			base + key->offset, key->standard, parser->fault) != 0)
 			return -1;
 	}
 	return 0;
 }
 
+/* The value of this key is wrong beside those of the others. */
 static int
-check_steps(const struct config *config, struct fault *fault)
+refuse_value(struct parser *parser, const struct seen *seen, const char *name,
+    const char *right)
 {
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			parser->fault_line = seen->keys[i];
+	return fault_set(
+	    parser->fault, FAULT_USAGE, "'%s' must be %s", name, right);
+}
+
+static int
+check_steps(struct parser *parser)
+{
+	const struct config *config = parser->config;
+	const struct seen *seen = &parser->step;
+
 	if (config->step_max < 50 * BUDGET_MILLISECOND ||
 	    config->step_max > 3600 * BUDGET_SECOND)
-		return fault_set(
-		    fault, FAULT_USAGE, "[step] max must be 50ms to 1h");
+		return refuse_value(parser, seen, "max", "50ms to 1h");
 	if (config->step_min > config->step_max)
-		return fault_set(
-		    fault, FAULT_USAGE, "[step] min must not be more than max");
+		return refuse_value(
+		    parser, seen, "min", "no more than 'max' in [step]");
 	if (config->checkpoint < 100 * BUDGET_MILLISECOND)
-		return fault_set(fault, FAULT_USAGE,
-		    "[step] checkpoint must be at least 100ms");
+		return refuse_value(
+		    parser, seen, "checkpoint", "at least 100ms");
 	if (config->checkpoint_size < 65536)
-		return fault_set(fault, FAULT_USAGE,
-		    "[step] checkpoint_size must be at least 64K");
+		return refuse_value(
+		    parser, seen, "checkpoint_size", "at least 64K");
 	if (config->workers > 16)
-		return fault_set(
-		    fault, FAULT_USAGE, "[step] workers must be 0 to 16");
+		return refuse_value(parser, seen, "workers", "0 to 16");
 	return 0;
 }
 
 static int
-check_secret_keys(const struct parser *parser, struct fault *fault)
+check_secret_keys(struct parser *parser)
 {
 	int given = 0;
 
-	for (size_t i = 0; i < KEY_COUNT; i++)
-		given +=
-		    parser->seen[i] && strncmp(keys[i].name, "secret", 6) == 0;
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		int line = parser->server.keys[i];
+
+		if (line == 0 || strncmp(keys[i].name, "secret", 6) != 0)
+			continue;
+		given++;
+		if (line > parser->fault_line)
+			parser->fault_line = line;
+	}
 	if (given > 1)
-		return fault_set(fault, FAULT_USAGE,
+		return fault_set(parser->fault, FAULT_USAGE,
 		    "[server] has more than one of secret, secret_file and "
 		    "secret_hash; keep one");
+	parser->fault_line = 0;
 	return 0;
 }
 
 static int
-complete_config(struct parser *parser, struct fault *fault)
+complete_profile(struct parser *parser, int at)
+{
+	struct profile *profile = &parser->config->profiles[at];
+	const struct seen *seen = &parser->profiles[at];
+
+	if (set_standards(parser, (char *)profile, SECTION_PROFILE, seen) != 0)
+		return -1;
+	if (profile->part_size != 0 && profile->part_size < 65536)
+		return refuse_value(
+		    parser, seen, "part_size", "0 or at least 64K");
+	return 0;
+}
+
+static int
+complete_config(struct parser *parser)
 {
 	struct config *config = parser->config;
-	char name[64];
 
-	if (set_standards((char *)config, SECTION_SERVER, "server",
-		parser->seen, fault) != 0 ||
+	if (set_standards(
+		parser, (char *)config, SECTION_SERVER, &parser->server) != 0 ||
 	    set_standards(
-		(char *)config, SECTION_STEP, "step", parser->seen, fault) != 0)
+		parser, (char *)config, SECTION_STEP, &parser->step) != 0)
 		return -1;
-	for (int i = 0; i < config->profile_count; i++) {
-		struct profile *profile = &config->profiles[i];
-
-		snprintf(name, sizeof(name), "profile %lld",
-		    (long long)profile->number);
-		if (set_standards((char *)profile, SECTION_PROFILE, name,
-			parser->seen_in[i], fault) != 0)
+	for (int i = 0; i < config->profile_count; i++)
+		if (complete_profile(parser, i) != 0)
 			return -1;
-		if (profile->part_size != 0 && profile->part_size < 65536)
-			return fault_set(fault, FAULT_USAGE,
-			    "part_size in [%s] must be 0 or at least 64K",
-			    name);
-	}
 	if (config->profile_count == 0)
-		return fault_set(fault, FAULT_USAGE, "there is no [profile 1]");
-	if (check_secret_keys(parser, fault) != 0)
+		return fault_set(
+		    parser->fault, FAULT_USAGE, "there is no [profile 1]");
+	if (check_secret_keys(parser) != 0)
 		return -1;
-	return check_steps(config, fault);
+	return check_steps(parser);
 }
 
 int
@@ -489,13 +549,13 @@ config_parse(struct config *config, const char *path, const char *text,
 			parser.fault_line = bad_line;
 		}
 	}
-	if (parser.fault_line > 0)
-		fault_wrap(fault, "%s:%d", path, parser.fault_line);
-	else if (complete_config(&parser, fault) != 0)
-		fault_wrap(fault, "%s", path);
-	else
+	if (parser.fault_line == 0 && complete_config(&parser) == 0)
 		result = 0;
-	free(parser.seen_in);
+	else if (parser.fault_line > 0)
+		fault_wrap(fault, "%s:%d", path, parser.fault_line);
+	else
+		fault_wrap(fault, "%s", path);
+	free(parser.profiles);
 	return result;
 }
 

@@ -4,6 +4,7 @@
 #include "base/budget.h"
 #include "base/fault.h"
 #include "base/strbuf.h"
+#include "base/stamp.h"
 #include "store/config.h"
 #include "store/profile.h"
 
@@ -131,6 +132,16 @@ values_text(void *place, const char *text, struct fault *fault)
 	if (text[0] == '\0' || strlen(text) > 200)
 		return fault_set(
 		    fault, FAULT_USAGE, "write a text of 1 to 200 bytes");
+	return set_string(place, text);
+}
+
+int
+values_zone(void *place, const char *text, struct fault *fault)
+{
+	if (!stamp_is_zone(text))
+		return fault_set(fault, FAULT_USAGE,
+		    "the system knows no such time zone; write a name such as "
+		    "Europe/Berlin");
 	return set_string(place, text);
 }
 

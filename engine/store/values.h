@@ -26,6 +26,9 @@ int values_count(void *place, const char *text, struct fault *fault);
 /* char *: text of 1 to 200 bytes. */
 int values_text(void *place, const char *text, struct fault *fault);
 
+/* char *: a time zone that the system knows, such as Europe/Berlin. */
+int values_zone(void *place, const char *text, struct fault *fault);
+
 /* char *: an absolute path of fewer than 4,096 bytes. */
 int values_path(void *place, const char *text, struct fault *fault);
 
