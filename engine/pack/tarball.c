@@ -50,7 +50,7 @@ tarball_new(void)
 	if (tarball->disk == NULL || tarball->entry == NULL ||
 	    archive_read_disk_set_standard_lookup(tarball->disk) !=
 		ARCHIVE_OK ||
-	    archive_read_disk_set_symlink_physical(tarball->disk) !=
+	    archive_read_disk_set_symlink_logical(tarball->disk) !=
 		ARCHIVE_OK ||
 	    archive_read_disk_set_behavior(tarball->disk,
 		ARCHIVE_READDISK_NO_SPARSE | ARCHIVE_READDISK_NO_FFLAGS) !=
@@ -82,8 +82,11 @@ read_attributes(struct tarball *tarball, int fd, const struct stat *st)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	length = flistxattr(fd, NULL, 0);
-	if (length < 0 && errno == EBADF)
+	if (length < 0 && errno == EBADF) {
+		/* O_PATH: only this path leads to them. */
 		length = listxattr(path, NULL, 0);
+		fd = -1;
+	}
 	if (length == 0 || (length < 0 && errno == ENOTSUP))
 		return 0;
 	if (length < 0)
@@ -98,13 +101,23 @@ read_attributes(struct tarball *tarball, int fd, const struct stat *st)
 	return 0;
 }
 
+/* The rest comes later, for an ACL that is read changes the mode. */
+static void
+begin_entry(struct archive_entry *entry, const struct tarball_entry *from)
+{
+	archive_entry_clear(entry);
+	archive_entry_copy_stat(entry, &from->st);
+}
+
 static void
 fill_entry(struct tarball *tarball, const struct tarball_entry *from)
 {
 	struct archive_entry *entry = tarball->entry;
 	const char *name;
 
-	archive_entry_copy_stat(entry, &from->st);
+	/* libarchive writes half a second before 1970 as -1.5. */
+	if (from->st.st_mtim.tv_sec < 0)
+		archive_entry_set_mtime(entry, from->st.st_mtim.tv_sec, 0);
 	/* Times and numbers that would only make the headers longer. */
 	archive_entry_unset_atime(entry);
 	archive_entry_unset_ctime(entry);
@@ -161,13 +174,13 @@ tarball_header(struct tarball *tarball, struct frames *frames,
     const struct tarball_entry *entry, int *attributes_errno,
     struct fault *fault)
 {
-	archive_entry_clear(tarball->entry);
+	begin_entry(tarball->entry, entry);
 	*attributes_errno = 0;
 	if (entry->fd >= 0 && entry->hardlink == NULL) {
 		*attributes_errno =
 		    read_attributes(tarball, entry->fd, &entry->st);
 		if (*attributes_errno != 0)
-			archive_entry_clear(tarball->entry);
+			begin_entry(tarball->entry, entry);
 	}
 	fill_entry(tarball, entry);
 	if (make_header(tarball, fault) != 0)
