@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 import contextlib
 import pathlib
+import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -30,3 +32,14 @@ def make_vault(tmp_path):
                 Vault(tmp_path / f'vault-{count}', site, **kwargs))
 
         yield make
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that other users can reach, which tmp_path is not."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix='stepvault-'))
+    folder.chmod(0o755)
+    yield folder
+    # Not shutil: it stops at what is unreadable, or too deep.
+    subprocess.run(['chmod', '-R', 'u+rwX', folder], check=True)
+    subprocess.run(['rm', '-rf', folder], check=True)

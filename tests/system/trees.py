@@ -54,6 +54,14 @@ def make_site(root, seed=1, files=40, size=40000):
     return root
 
 
+def attributes(path):
+    """Extended attributes, and with them ACLs and file capabilities."""
+    return sorted(
+        (name, os.getxattr(path, name, follow_symlinks=False))
+        for name in os.listxattr(path, follow_symlinks=False)
+        if not name.startswith('security.') or name == 'security.capability')
+
+
 def describe(root):
     """{path: facts} of everything below root, as a backup must restore it."""
     facts = {}
@@ -68,9 +76,8 @@ def describe(root):
             kind = stat.S_IFMT(st.st_mode)
             if kind == stat.S_IFSOCK:
                 continue
-            fact = [kind, stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid]
-            if kind != stat.S_IFLNK:
-                fact.append(st.st_mtime_ns)
+            fact = [kind, stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid,
+                    st.st_mtime_ns]
             if kind == stat.S_IFREG:
                 with open(path, 'rb') as file:
                     fact.append(hashlib.sha256(file.read()).hexdigest())
@@ -79,11 +86,7 @@ def describe(root):
                 fact.append(os.readlink(path))
             elif kind in (stat.S_IFCHR, stat.S_IFBLK):
                 fact.append(st.st_rdev)
-            if kind in (stat.S_IFREG, stat.S_IFDIR):
-                fact.append(sorted(
-                    (name, os.getxattr(path, name))
-                    for name in os.listxattr(path)
-                    if not name.startswith('security.')))
+            fact.append(attributes(path))
             if kind != stat.S_IFDIR and st.st_nlink > 1:
                 links.setdefault((st.st_dev, st.st_ino), []).append(
                     os.path.relpath(path, root))
