@@ -72,10 +72,10 @@ save_limits(struct step *step)
 
 /*
  * If the step before was killed or ended by a fault: count that, and learn
- * from a kill.  False if it was one too many.
+ * from a kill how long it had lived.  False if it was one too many.
  */
 static bool
-look_back(struct step *step)
+look_back(struct step *step, int64_t *lived)
 {
 	struct state *state = &step->job.state;
 	struct intent left;
@@ -88,6 +88,7 @@ look_back(struct step *step)
 		.started = budget_now() };
 	if (!intent_read(&left, step->job.jobfd))
 		return true;
+	*lived = left.alive - left.started;
 	step->intent.row =
 	    state->checkpoints > left.checkpoints ? 1 : left.row + 1;
 	if (left.faulted == 0) {
@@ -98,11 +99,9 @@ look_back(struct step *step)
 		logbook_write(&step->job.log,
 		    "step %lld was killed after it had lived for %lld ms",
 		    (long long)left.step,
-		    (long long)((left.alive - left.started) /
-			BUDGET_MILLISECOND));
+		    (long long)(*lived / BUDGET_MILLISECOND));
 		limits_load(&limits, &step->engine->datadir);
-		limits_note_kill(
-		    &limits.of[left.controller], left.alive - left.started);
+		limits_note_kill(&limits.of[left.controller], *lived);
 		limits_save(&limits, &step->engine->datadir);
 	}
 	return step->intent.row < ROW_MAX;
@@ -142,7 +141,7 @@ end_by_fault(struct step *step, const struct fault *fault)
 }
 
 static void
-end_killed(struct step *step)
+end_killed(struct step *step, int64_t lived)
 {
 	struct fault fault;
 
@@ -150,9 +149,7 @@ end_killed(struct step *step)
 	    "the host killed %d steps in a row before any could save its "
 	    "work, the last after %lld ms; lower [step] max, or ask the "
 	    "host for its limits",
-	    ROW_MAX,
-	    (long long)((step->intent.alive - step->intent.started) /
-		BUDGET_MILLISECOND));
+	    ROW_MAX, (long long)(lived / BUDGET_MILLISECOND));
 	end_by_fault(step, &fault);
 }
 
@@ -198,15 +195,15 @@ run_step(struct step *step)
 {
 	struct fault fault;
 	struct limits limits;
-	int64_t budget = step->terms->budget;
+	int64_t budget = step->terms->budget, lived = 0;
 
 	if (step->job.state.reason[0] != '\0') {
 		fault_set(&fault, FAULT_SYSTEM, "%s", step->job.state.reason);
 		end_by_fault(step, &fault);
 		return;
 	}
-	if (!look_back(step)) {
-		end_killed(step);
+	if (!look_back(step, &lived)) {
+		end_killed(step, lived);
 		return;
 	}
 	intent_mark(&step->intent, step->job.jobfd);

@@ -3,8 +3,8 @@
 
 #include "base/budget.h"
 #include "base/fault.h"
-#include "base/strbuf.h"
 #include "base/stamp.h"
+#include "base/strbuf.h"
 #include "store/config.h"
 #include "store/profile.h"
 

