@@ -198,7 +198,7 @@ add_entry(struct walk *walk, char type, int64_t number, int64_t size,
 	struct catalog_item item = { .type = type,
 		.number = number,
 		.size = size,
-		.name = (char *)(uintptr_t)name,
+		.name = name,
 		.name_length = strlen(name) };
 
 	return catalog_add(walk->catalog, &item, fault);
@@ -415,7 +415,7 @@ enter_folder(
 	struct catalog_item item = {
 		.type = 'D', .parent = cursor->folder, .entry = entry->offset
 	};
-	struct stat st;
+	struct stat st = { 0 };
 	int fd;
 
 	if (open_folder(walk, entry->name, &item, &st, &fd, fault) != 0)

@@ -85,8 +85,8 @@ take_name(char *line, struct catalog_item *item)
 
 	if (*line != ' ')
 		return -1;
+	length = strbuf_unescape(line + 1);
 	item->name = line + 1;
-	length = strbuf_unescape(item->name);
 	item->name_length = (size_t)length;
 	return length < 0 ? -1 : 0;
 }

@@ -58,7 +58,7 @@ struct catalog_item {
 	enum catalog_mark mark;
 	int error; /* errno, of CATALOG_UNREADABLE */
 	/* the name, or R: the real path; NUL-terminated */
-	char *name;
+	const char *name;
 	size_t name_length;
 };
 

@@ -17,13 +17,14 @@
  *	                          classes as above, and stat
  *	FAULTFS_RATE=BYTES        a disk that writes so many bytes a second
  *	FAULTFS_LOG=FILE          append each change, see log_change
- *	FAULTFS_COUNT=FILE        counters that several processes share, so that
- *	                          N counts over all of them: eight bytes each for
- *	                          the changes, the calls of each class, and the
- *	                          allocations
+ *	FAULTFS_COUNT=FILE        counters that several processes share, so
+ *	                          that N counts over all of them: eight bytes
+ *	                          each for the changes, the calls of each
+ *	                          class, and the allocations
  *	FAULTFS_MALLOC=N          the N-th malloc, calloc or realloc fails
- *	FAULTFS_ARM=NAME          allocations count from the first call on a seen
- *	                          file of this name on; else from the first call
+ *	FAULTFS_ARM=NAME          allocations count from the first call on a
+ *	                          seen file of this name on; else from the
+ *	                          first call
  */
 #include <dlfcn.h>
 #include <errno.h>
