@@ -18,7 +18,8 @@ fi
 [ -z "${SUDO_UID-}" ] ||
 	trap 'chown -R "$SUDO_UID:$SUDO_GID" build 2>/dev/null' EXIT
 
-conf/packages.sh gcc clang libc6-dev libclang-rt-14-dev cmake ninja-build \
+conf/packages.sh gcc clang clang-format clang-tidy libclang-rt-14-dev \
+	libc6-dev cmake ninja-build \
 	pkg-config libarchive-dev libfcgi-dev libinih-dev libjansson-dev \
 	libssl-dev libcmocka-dev \
 	python3 python3-pytest python3-requests python3-selenium \
@@ -32,6 +33,7 @@ for preset in dev asan; do
 	cmake --preset $preset >/dev/null
 	cmake --build --preset $preset
 done
+tests/lint.sh
 tests/fuzz/run.sh 5
 
 failed=0
