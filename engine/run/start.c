@@ -101,16 +101,19 @@ find_unfinished(struct engine *engine, const struct profile *profile,
 	return result;
 }
 
-/* again_after, twice as long for each failure in a row but the first. */
+/*
+ * again_after, twice as long for each failure in a row but the first, up to a
+ * day.
+ */
 static int64_t
 again_seconds(const struct profile *profile, int failures)
 {
-	int64_t seconds = profile->again_after / BUDGET_SECOND;
+	int64_t least = profile->again_after / BUDGET_SECOND, seconds = least;
 
 	for (; failures > 1 && seconds < DAY_SECONDS; failures--)
 		seconds *= 2;
-	if (failures > 1 && seconds > DAY_SECONDS)
-		seconds = DAY_SECONDS;
+	if (seconds > DAY_SECONDS)
+		seconds = least > DAY_SECONDS ? least : DAY_SECONDS;
 	return seconds;
 }
 
