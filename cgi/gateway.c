@@ -17,7 +17,7 @@
 #define PATIENCE_SECONDS 30
 
 /* ... and closes its connection then. */
-#define FAREWELL BUDGET_SECOND
+#define FAREWELL (250 * BUDGET_MILLISECOND)
 
 enum kind { KIND_FASTCGI, KIND_PLAIN, KIND_MEMORY };
 

@@ -287,9 +287,8 @@ read_body(struct request *request, struct gateway *gateway,
 		return refuse(error, 400, "the Content-Length is malformed");
 	if (size > REQUEST_BODY_MAX)
 		return refuse(error, 413, "the body is too long");
-	if (size == 0)
-		return 0;
-	if (type == NULL || strncasecmp(type, form, sizeof(form) - 1) != 0)
+	if (size > 0 &&
+	    (type == NULL || strncasecmp(type, form, sizeof(form) - 1) != 0))
 		return refuse(error, 415,
 		    "the body must be application/x-www-form-urlencoded");
 	got = gateway_read(gateway,
@@ -300,7 +299,7 @@ read_body(struct request *request, struct gateway *gateway,
 		return refuse(
 		    error, 400, "the body is longer than its Content-Length");
 	strbuf_commit(&request->body, (size_t)got);
-	if (strlen(request->body.bytes) != request->body.length)
+	if (strlen(strbuf_text(&request->body)) != request->body.length)
 		return refuse(error, 400, "the body has a NUL in it");
 	return parse_params(request, &request->body, error);
 }
