@@ -234,15 +234,16 @@ find_line(struct spool_reader *reader, size_t *total, struct fault *fault)
 
 	for (;;) {
 		size_t have = reader->buffer.length - reader->at;
-		char *start = reader->buffer.bytes + reader->at;
-		char *end = have > searched
-		    ? memchr(start + searched, '\n', have - searched)
-		    : NULL;
+		char *start, *end;
 		ssize_t got;
 
-		if (end != NULL) {
-			*total = (size_t)(end - start);
-			return 0;
+		if (have > searched) {
+			start = reader->buffer.bytes + reader->at;
+			end = memchr(start + searched, '\n', have - searched);
+			if (end != NULL) {
+				*total = (size_t)(end - start);
+				return 0;
+			}
 		}
 		searched = have;
 		if (have > SPOOL_LINE_MAX + LINE_PREFIX)
