@@ -243,15 +243,19 @@ add_le32(struct strbuf *bytes, uint32_t number)
 
 /* Put the lengths of a line of the frames spool into the seek table. */
 static int
-add_seek_entry(struct job *job, const char *line, struct fault *fault)
+add_seek_entry(
+    struct job *job, const char *line, size_t length, struct fault *fault)
 {
 	struct finishing *finishing = job->phase;
 	long long offset, packed, plain;
+	unsigned crc;
+	int end;
 
 	/* NOLINTNEXTLINE(cert-err34-c): too large comes out as too large */
-	if (sscanf(line, "%lld %lld %lld ", &offset, &packed, &plain) != 3 ||
-	    packed < 0 || packed > UINT32_MAX || plain < 0 ||
-	    plain > UINT32_MAX)
+	if (sscanf(line, "%lld %lld %lld %8x%n", &offset, &packed, &plain, &crc,
+		&end) != 4 ||
+	    (size_t)end != length || packed < 0 || packed > UINT32_MAX ||
+	    plain < 0 || plain > UINT32_MAX)
 		return fault_set(fault, FAULT_CORRUPT,
 		    "the spool 'frames' has a line that makes no sense");
 	add_le32(&finishing->bytes, (uint32_t)packed);
@@ -304,7 +308,7 @@ add_seek_table(struct job *job, struct fault *fault)
 	}
 	for (int i = 0; i < LINES_PER_UNIT && found > 0; i++) {
 		found = spool_next(&finishing->reader, &line, &length, fault);
-		if (found > 0 && add_seek_entry(job, line, fault) != 0)
+		if (found > 0 && add_seek_entry(job, line, length, fault) != 0)
 			return PHASE_FAULT;
 	}
 	if (found < 0)

@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 
+#include <limits.h>
 #include <string.h>
 
 static void
@@ -101,7 +102,8 @@ take_mark(char **line, struct catalog_item *item)
 		return -1;
 	item->mark = (enum catalog_mark)(*line)[1];
 	*line += 2;
-	if (take_number(line, &number) != 0 || **line != '\0')
+	if (take_number(line, &number) != 0 || **line != '\0' || number < 0 ||
+	    number > INT_MAX)
 		return -1;
 	item->error = (int)number;
 	return 0;

@@ -103,7 +103,7 @@ read_slot(
 
 	if (got < 0)
 		return fault_errno(fault, "the file 'links' cannot be read");
-	if (got != sizeof(*slot) ||
+	if (got != sizeof(*slot) || slot->entry < 0 ||
 	    (memcmp(slot, &empty, sizeof(empty)) != 0 &&
 		slot->crc != crc_of(slot)))
 		return fault_set(
