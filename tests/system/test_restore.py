@@ -4,7 +4,6 @@ tells it, and files that are longer than most."""
 import os
 import shlex
 import subprocess
-import tarfile
 
 import trees
 
@@ -105,49 +104,3 @@ def test_restore_text(make_vault, tmp_path):
         text = file.read()
     assert 'sha256sum -c' in text and 'tar ' in text
     assert all(len(line) < 80 for line in text.splitlines())
-
-
-def test_large_file(make_vault, tmp_path):
-    """Longer than the eleven octal digits of a tar header; sparse, so that it
-    fits anywhere, with islands at its beginning and end."""
-    size = 8 * 2**30 + 12345
-    site = tmp_path / 'site'
-    trees.write(f'{site}/small', 'after or before it')
-    with open(site / 'large', 'wb') as file:
-        file.write(b'first')
-        file.truncate(size)
-        file.seek(size - 5)
-        file.write(b'last.')
-    vault = make_vault(site, profile='compress = zstd:1',
-                       step='max = 5s\ncheckpoint_size = 1G')
-    assert vault.start().chain().text.startswith('200 OK\n')
-    record = vault.record()
-    assert record['bytes'] == size + 18
-    assert record['archive_size'] < 10**7
-    found = {}
-    with subprocess.Popen(['zstd', '-dcq', vault.parts()[0]],
-                          stdout=subprocess.PIPE) as stream:
-        with tarfile.open(fileobj=stream.stdout, mode='r|',
-                          bufsize=1 << 20) as archive:
-            for member in archive:
-                found[member.name] = member.size
-                if member.name == 'files/large':
-                    check_islands(archive.extractfile(member), size)
-                elif member.name == 'files/small':
-                    small = archive.extractfile(member).read()
-        assert stream.stdout.read(1) == b''
-    assert stream.returncode == 0
-    assert found['files/large'] == size
-    assert small == b'after or before it'
-
-
-def check_islands(file, size):
-    """Nothing but zeros between the islands."""
-    zeros = bytes(1 << 20)
-    assert file.read(5) == b'first'
-    rest = size - 10
-    while rest > 0:
-        piece = file.read(min(rest, len(zeros)))
-        assert piece == zeros[:len(piece)] and piece
-        rest -= len(piece)
-    assert file.read() == b'last.'
