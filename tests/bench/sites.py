@@ -41,8 +41,10 @@ def make_text(dest):
                if os.path.isdir(path) and not os.path.islink(path)]
     assert folders, 'neither perl nor python has its libraries in /usr'
     dest.mkdir()
-    subprocess.run(['cp', '-a', '--parents', *sorted(folders), dest],
-                   check=True)
+    # With --parents and absolute names cp loses its way.
+    subprocess.run(['cp', '-a', '--parents',
+                    *(path.lstrip('/') for path in sorted(folders)), dest],
+                   cwd='/', check=True)
 
 
 def make_deep(dest):
