@@ -201,15 +201,16 @@ def test_extra_folders(make_vault, tmp_path):
 def test_site_that_is_gone(make_vault, tmp_path):
     """A failed backup that says which key to mend, and no path to clients."""
     (tmp_path / 'site').mkdir()
-    for key in ('site', 'extra'):
+    for key, words in (('site', "the folder of 'site'"),
+                       ('extra', "folder 1 of those of 'extra'")):
         vault = make_vault(tmp_path / ('no' if key == 'site' else 'site'),
                            profile='' if key == 'site' else
                            f'extra = x:{tmp_path}/no').start()
         answer = vault.chain()
         assert answer.status == 500
         assert answer.text == (
-            f"500 ERROR -- the folder of '{key}' in the profile cannot be "
-            'reached: No such file or directory\n')
+            f'500 ERROR -- {words} cannot be reached: '
+            'No such file or directory\n')
         assert vault.record()['reason'] == answer.text[13:-1]
         assert f'{tmp_path}/no cannot be reached' in vault.log()
         checked = vault.cli('config', 'check', check=False)
