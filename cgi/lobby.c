@@ -8,6 +8,7 @@
 
 #include "base/budget.h"
 #include "base/fault.h"
+#include "request.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -85,7 +86,7 @@ are_variables(const uint8_t *bytes, size_t size)
 enum lobby_verdict
 lobby_judge(uint8_t *bytes, size_t length)
 {
-	size_t at = 0, variables = 0;
+	size_t at = 0, variables = 0, body = 0;
 	int expected = BEGIN_REQUEST, id = 0;
 
 	while (length - at >= HEADER_SIZE) {
@@ -98,6 +99,11 @@ lobby_judge(uint8_t *bytes, size_t length)
 		if (head[0] != 1 || head[1] != expected || id == 0 ||
 		    (head[2] << 8 | head[3]) != id ||
 		    (expected == BEGIN_REQUEST && size != BEGIN_SIZE))
+			return LOBBY_REFUSE;
+		/* libfcgi would take this padding for the next record. */
+		if (head[6] != 0 &&
+		    (expected == BEGIN_REQUEST ||
+			(expected == PARAMS && size == 0)))
 			return LOBBY_REFUSE;
 		if (length - at < whole)
 			break;
@@ -116,11 +122,14 @@ lobby_judge(uint8_t *bytes, size_t length)
 			expected = STDIN;
 		} else if (size == 0) {
 			return LOBBY_READY;
+		} else {
+			body += size;
 		}
 	}
 	if (length < LOBBY_BYTES)
 		return LOBBY_WAIT;
-	return expected == STDIN ? LOBBY_READY : LOBBY_REFUSE;
+	/* Of a longer body no more than this is read. */
+	return body > REQUEST_BODY_MAX ? LOBBY_READY : LOBBY_REFUSE;
 }
 
 static int
