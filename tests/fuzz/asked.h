@@ -26,7 +26,7 @@ asked_status_is(const struct request_error *error)
 {
 	static const int known[] = { 400, 411, 413, 414, 415, 431 };
 
-	if (error->text == NULL || error->text[0] == '\0')
+	if (error->text[0] == '\0')
 		return false;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (error->status == known[i])
