@@ -105,6 +105,10 @@ lobby_judge(uint8_t *bytes, size_t length)
 		    (expected == BEGIN_REQUEST ||
 			(expected == PARAMS && size == 0)))
 			return LOBBY_REFUSE;
+		if (expected == STDIN)
+			body += length - at - HEADER_SIZE < size
+			    ? length - at - HEADER_SIZE
+			    : size;
 		if (length - at < whole)
 			break;
 		at += whole;
@@ -122,8 +126,6 @@ lobby_judge(uint8_t *bytes, size_t length)
 			expected = STDIN;
 		} else if (size == 0) {
 			return LOBBY_READY;
-		} else {
-			body += size;
 		}
 	}
 	if (length < LOBBY_BYTES)
