@@ -84,6 +84,9 @@ entry_reason(int number)
 		return "vanished before it could be read";
 	case ESTALE:
 		return "its folder was replaced by another";
+	case EBUSY:
+		return "changed all the time while it was read; names may be "
+		       "missing in it, or be there twice";
 	case EINVAL:
 	case ENOTDIR:
 	case ELOOP:

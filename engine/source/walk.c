@@ -23,6 +23,9 @@
 #define DIRENT_BYTES     (32 * 1024)
 #define SCAN_READ        (8 * 1024)
 
+/* A folder that is never still is not read again for ever. */
+#define AGAIN_MAX 4
+
 /* Not in every version of linux/magic.h. */
 #define FUSECTL_MAGIC  0x65735543
 #define CONFIGFS_SUPER 0x62656570
@@ -129,6 +132,7 @@ begin_reading(struct walk *walk, const struct stat *st)
 	cursor->linked_begin = cursor->linked;
 	cursor->entries_begin = cursor->entries;
 	cursor->bytes_begin = cursor->bytes;
+	cursor->again = 0;
 	walk->at = walk->filled = 0;
 }
 
@@ -274,6 +278,7 @@ static enum walk_outcome
 read_again(struct walk *walk, const struct stat *st)
 {
 	struct walk_cursor *cursor = walk->cursor;
+	int64_t again = cursor->again + 1;
 
 	spool_cut(walk->catalog, &cursor->catalog_begin);
 	spool_reader_seek(&walk->scan, 0);
@@ -281,30 +286,38 @@ read_again(struct walk *walk, const struct stat *st)
 	cursor->linked = cursor->linked_begin;
 	cursor->bytes = cursor->bytes_begin;
 	begin_reading(walk, st);
+	cursor->again = again;
 	return WALK_CUT;
 }
 
 /*
  * The first reading by this walk of a folder that an earlier one began.  Where
- * it goes on is only known if the folder is as it was.
+ * it goes on is only known if the folder is as it was.  If it never is, most
+ * file systems still find the place; that it may be wrong is said.
  */
 static enum walk_outcome
 resume_reading(struct walk *walk, int fd, struct fault *fault)
 {
 	struct walk_cursor *cursor = walk->cursor;
 	struct stat st;
+	bool same, found;
 
 	if (fstat(fd, &st) != 0)
 		return fault_errno(fault, "a folder cannot be looked at");
-	if (st.st_ctim.tv_sec != cursor->changed_s ||
-	    st.st_ctim.tv_nsec != cursor->changed_ns ||
-	    lseek(fd, cursor->position, SEEK_SET) < 0) {
-		if (lseek(fd, 0, SEEK_SET) < 0)
-			return fault_errno(
-			    fault, "a folder cannot be read again");
-		return read_again(walk, &st);
+	same = st.st_ctim.tv_sec == cursor->changed_s &&
+	    st.st_ctim.tv_nsec == cursor->changed_ns;
+	found = lseek(fd, cursor->position, SEEK_SET) >= 0;
+	if (found && (same || cursor->again > AGAIN_MAX))
+		return WALK_MORE;
+	if (found && cursor->again == AGAIN_MAX) {
+		cursor->again++;
+		return add_entry(walk, 'e', EBUSY, 0, "", fault) != 0
+		    ? WALK_FAULT
+		    : WALK_MORE;
 	}
-	return WALK_MORE;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return fault_errno(fault, "a folder cannot be read again");
+	return read_again(walk, &st);
 }
 
 /* The folder at hand cannot be read (further): say so in the catalog. */

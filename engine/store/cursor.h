@@ -28,6 +28,7 @@ struct walk_cursor {
 	int64_t entries_begin;
 	int64_t linked_begin;
 	int64_t bytes_begin;
+	int64_t again; /* how often it was, because the folder changed */
 	/* found so far */
 	int64_t entries;
 	int64_t linked; /* those that have other names too */

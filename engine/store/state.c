@@ -83,6 +83,7 @@ static const struct field state_fields[] = {
 	NUMBER("walk.entries_begin", walk.entries_begin),
 	NUMBER("walk.linked_begin", walk.linked_begin),
 	NUMBER("walk.bytes_begin", walk.bytes_begin),
+	NUMBER("walk.again", walk.again),
 	NUMBER("walk.entries", walk.entries),
 	NUMBER("walk.linked", walk.linked),
 	NUMBER("walk.bytes", walk.bytes),
