@@ -209,6 +209,25 @@ ending_record(struct job *job, enum record_status status, struct record *record,
 	return hash_frames(job, record, fault);
 }
 
+/*
+ * The record of a failure needs space, and the disk may be full with what the
+ * backup took: that goes first if there is no other way.  A kill in between
+ * leaves a backup without its parts, which fails, too.
+ */
+static int
+save_failure(struct job *job, const struct record *record, struct fault *fault)
+{
+	const struct keys *keys = &job->engine->datadir.keys;
+
+	if (record_save(record, job->backupfd, keys, fault) == 0)
+		return 0;
+	volume_close(&job->volume);
+	job->volume_open = false;
+	if (clear_dir(job->backupfd, RECORD_FILE, "log", fault) != 0)
+		return -1;
+	return record_save(record, job->backupfd, keys, fault);
+}
+
 int
 ending_fail(struct job *job, const char *reason, struct fault *fault)
 {
@@ -231,7 +250,7 @@ ending_fail(struct job *job, const char *reason, struct fault *fault)
 	}
 	result = ending_record(job, RECORD_FAILED, &record, fault);
 	if (result == 0)
-		result = record_save(&record, job->backupfd, keys, fault);
+		result = save_failure(job, &record, fault);
 	record_close(&record);
 	if (result != 0)
 		return -1;
