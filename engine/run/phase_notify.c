@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tell the world that there is a new backup: on_complete is started and left
- * to itself, with no shell and nothing of ours but the log to write to.
+ * Tell the world that there is a new backup: on_complete is started with no
+ * shell and nothing of ours but the log to write to.  No step waits for it; a
+ * process of its own does, for the log to tell if it fails.
  */
 #include "base/fault.h"
+#include "base/stamp.h"
+#include "base/strbuf.h"
 #include "run/engine.h"
 #include "run/job.h"
 #include "run/phase.h"
@@ -12,9 +15,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,33 +54,83 @@ free_arguments(char **arguments)
 	free(arguments);
 }
 
-/* In the child of a child: become the program.  Only async-signal-safe calls,
- * for the process that was forked has threads. */
+/*
+ * What follows runs in children of a process that may have threads: only
+ * async-signal-safe calls.
+ */
+
+/* Nothing of ours stays open but the log, as standard output and error. */
 static void
-become_program(char *const *arguments, int logfd)
+keep_only_log(int logfd)
 {
-	static const char failed[] = "on_complete could not be run\n";
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
-	if (null >= 0)
-		dup2(null, STDIN_FILENO);
+	for (int fd = 0; fd <= STDERR_FILENO && null >= 0; fd++)
+		dup2(null, fd);
 	if (logfd >= 0) {
 		dup2(logfd, STDOUT_FILENO);
 		dup2(logfd, STDERR_FILENO);
 	}
-	execv(arguments[0], arguments);
-	if (write(STDERR_FILENO, failed, sizeof(failed) - 1) < 0)
-		_exit(126);
-	_exit(127);
+	closefrom(STDERR_FILENO + 1);
 }
 
-/* Start it as nobody's child: its end concerns nobody. */
+/* One line to the log: the warning's beginning, what it is, and a number. */
+static void
+warn(const char *warning, const char *what, int number)
+{
+	char digits[] = "   \n";
+	struct iovec line[] = {
+		{ (void *)(uintptr_t)warning, strlen(warning) },
+		{ (void *)(uintptr_t)what, strlen(what) },
+		{ digits, sizeof(digits) - 1 },
+	};
+
+	for (int place = 2; place >= 0 && number > 0; place--, number /= 10)
+		digits[place] = (char)('0' + number % 10);
+	while (*(char *)line[2].iov_base == ' ') {
+		line[2].iov_base = (char *)line[2].iov_base + 1;
+		line[2].iov_len--;
+	}
+	if (writev(STDERR_FILENO, line, 3) < 0)
+		_exit(1);
+}
+
+/* Run the program, and note it if it fails. */
+static void
+watch(char *const *arguments, const char *warning, int logfd)
+{
+	pid_t child;
+	int status;
+
+	keep_only_log(logfd);
+	child = fork();
+	if (child == 0) {
+		execv(arguments[0], arguments);
+		warn(warning, " could not be run", 0);
+		_exit(127);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			_exit(1);
+	if (child < 0)
+		warn(warning, " could not be started", 0);
+	else if (WIFSIGNALED(status))
+		warn(warning, " was ended by signal ", WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		warn(warning, " ended with exit status ", WEXITSTATUS(status));
+	_exit(0);
+}
+
+/* Start it with its watcher as nobody's child: no step waits for its end. */
 static int
-start(char *const *arguments, int logfd)
+start(char *const *arguments, const char *warning, int logfd)
 {
 	pid_t child = fork();
 	int status;
@@ -83,13 +138,13 @@ start(char *const *arguments, int logfd)
 	if (child < 0)
 		return -1;
 	if (child == 0) {
-		pid_t grandchild;
+		pid_t watcher;
 
 		setsid();
-		grandchild = fork();
-		if (grandchild == 0)
-			become_program(arguments, logfd);
-		_exit(grandchild < 0 ? errno : 0);
+		watcher = fork();
+		if (watcher == 0)
+			watch(arguments, warning, logfd);
+		_exit(watcher < 0 ? errno : 0);
 	}
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
@@ -98,21 +153,33 @@ start(char *const *arguments, int logfd)
 	return errno == 0 ? 0 : -1;
 }
 
+/* How a line about its failure begins; made before there is a child. */
+static void
+begin_warning(struct strbuf *warning, const char *program)
+{
+	char when[STAMP_TEXT_SIZE];
+
+	strbuf_addf(warning, "%s warning: ", stamp_text(stamp_now(), when));
+	strbuf_add_printable(warning, program, strlen(program));
+}
+
 static enum phase_outcome
 notify(struct job *job, struct fault *fault)
 {
+	struct strbuf warning = STRBUF_EMPTY;
 	char **arguments;
 
 	(void)fault;
 	if (job->profile->on_complete == NULL)
 		return PHASE_ENDED;
 	arguments = make_arguments(job);
+	begin_warning(&warning, arguments[0]);
+	logbook_write(&job->log, "%s is started", arguments[0]);
 	/* The backup is complete whether or not anybody can be told. */
-	if (start(arguments, job->log.fd) != 0)
-		logbook_write(&job->log, "%s could not be started: %s",
+	if (start(arguments, warning.bytes, job->log.fd) != 0)
+		logbook_write(&job->log, "warning: %s could not be started: %s",
 		    arguments[0], strerror(errno));
-	else
-		logbook_write(&job->log, "%s was started", arguments[0]);
+	strbuf_close(&warning);
 	free_arguments(arguments);
 	return PHASE_ENDED;
 }
