@@ -168,7 +168,7 @@ find_profile(struct job *job, struct fault *fault)
 	if (!token_equal(fingerprint, job->state.fingerprint))
 		return fault_set(fault, FAULT_SYSTEM,
 		    "profile %lld was changed in the configuration while this "
-		    "backup was unfinished; the next call starts anew",
+		    "backup was unfinished; the next backup will follow it",
 		    (long long)job->state.profile);
 	return 0;
 }
