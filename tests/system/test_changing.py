@@ -21,19 +21,13 @@ BECAME = 'became something else before it could be read'
 DENIED = 'could not be read: permission denied'
 
 
-def state_of(vault):
-    """The unfinished backup's state between two steps."""
-    found = list(vault.data.glob('jobs/*/state.json'))
-    return json.loads(found[0].read_text()) if found else None
-
-
 def run_and_change(vault, site, change):
     """Follow the chain; once, when a step has ended in the middle of a file,
     change the site.  The last answer."""
     changed = []
 
     def between(_url, _answer):
-        state = state_of(vault)
+        state = vault.state()
         if not changed and state and state['pack.in_file'] and \
                 state['pack.done'] > 0:
             changed.append(state)

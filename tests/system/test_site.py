@@ -5,6 +5,7 @@ out."""
 import os
 import subprocess
 
+import mounts
 import trees
 from vault import binary
 
@@ -23,11 +24,8 @@ def paths_in(vault):
 
 def run_with_mounts(vault, script):
     """A backup in a mount namespace of its own, after a shell script."""
-    command = ['unshare', '-m'] + (['-r'] if os.geteuid() != 0 else [])
-    result = subprocess.run(
-        command + ['sh', '-ec', f'{script}\nexec "$@"', 'sh', binary('CLI'),
-                   '--config', str(vault.conf), 'run'],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    result = mounts.run(f'{script}\nexec "$@"', binary('CLI'), '--config',
+                        vault.conf, 'run')
     assert result.returncode == 0, result.stderr
 
 

@@ -71,14 +71,24 @@ class Vault:
         folder = self.data / 'backups' / record['id']
         return [folder / part['name'] for part in record['parts']]
 
+    def state(self):
+        """The state of the unfinished backup; None if there is none."""
+        for path in self.data.glob('jobs/*/state.json'):
+            return json.loads(path.read_text())
+        return None
+
+    def limits(self):
+        """What was learnt of the host."""
+        return json.loads((self.data / 'limits.json').read_text())
+
     # -- the FastCGI program -----------------------------------------------
 
-    def start(self, *args, env=(), address=None, may_die=False):
+    def start(self, *args, env=(), address=None, may_die=False, wrap=()):
         """Start the server and wait until it listens; with may_die, or
-        until it is dead."""
+        until it is dead.  wrap: a command that becomes the one after it."""
         self.address = address or self.address
         self.process = subprocess.Popen(
-            [binary('FCGI'), '--config', str(self.conf), '--listen',
+            [*wrap, binary('FCGI'), '--config', str(self.conf), '--listen',
              self.address, *args],
             env={**os.environ, **dict(env)}, stderr=subprocess.PIPE)
         for _ in range(1000):
