@@ -63,7 +63,7 @@ free_arguments(char **arguments)
 static void
 keep_only_log(int logfd)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
 	sigemptyset(&none);
