@@ -59,6 +59,13 @@ cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Complain about a fault and return the exit status that fits its code. */
 int cli_fault(const struct fault *fault);
 
+/*
+ * Load the configuration into config, which becomes that of cli; to be closed
+ * by the caller in any case.  Returns CLI_OK, or an exit status after a
+ * complaint.
+ */
+int cli_load_config(struct cli *cli, struct config *config);
+
 /* Complain about the arguments of a command; returns CLI_USAGE. */
 int cli_usage(const struct command *command);
 

@@ -29,10 +29,9 @@ check(struct cli *cli)
 	struct config config = { 0 };
 	struct engine engine = { .datadir = DATADIR_CLOSED };
 	struct fault fault;
-	int status = CLI_OK;
+	int status = cli_load_config(cli, &config);
 
-	if (config_load(&config, cli->config_path, cli->user, &fault) != 0 ||
-	    engine_open(&engine, &config, &fault) != 0)
+	if (status == CLI_OK && engine_open(&engine, &config, &fault) != 0)
 		status = cli_fault(&fault);
 	for (int i = 0; status == CLI_OK && i < config.profile_count; i++) {
 		const struct profile *profile = &config.profiles[i];

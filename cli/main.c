@@ -41,7 +41,7 @@ print_help(FILE *out)
 	    "usage: stepvault [--config FILE] [--stay-root] COMMAND …\n\n"
 	    "Back up web sites in steps that can be killed at any time.\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-7s %-33s %s\n", commands[i]->name,
+		fprintf(out, "  %-7s %s\n          %s\n", commands[i]->name,
 		    commands[i]->arguments, commands[i]->help);
 	fprintf(out,
 	    "\n  --config FILE  instead of $STEPVAULT_CONFIG, ~/.config/"
@@ -84,6 +84,20 @@ cli_fault(const struct fault *fault)
 		break;
 	}
 	return CLI_FAILED;
+}
+
+int
+cli_load_config(struct cli *cli, struct config *config)
+{
+	struct fault fault;
+
+	cli->config = config;
+	if (config_load(config, cli->config_path, cli->user, &fault) == 0)
+		return CLI_OK;
+	/* No file is a mistake of whoever calls, not a missing backup. */
+	if (fault.code == FAULT_NOT_FOUND)
+		fault.code = FAULT_USAGE;
+	return cli_fault(&fault);
 }
 
 int
@@ -172,6 +186,16 @@ find_command(const char *name)
 	return NULL;
 }
 
+/* The help of one command. */
+static int
+print_command_help(const struct command *command)
+{
+	printf("usage: stepvault [--config FILE] %s%s%s\n\n%s\n\n%s",
+	    command->name, command->arguments[0] != '\0' ? " " : "",
+	    command->arguments, command->help, exits);
+	return CLI_OK;
+}
+
 /* Load what the command needs, run it, and free it all again. */
 static int
 run_command(
@@ -182,12 +206,8 @@ run_command(
 	struct fault fault;
 	int status = CLI_OK;
 
-	if (command->needs != CLI_NOTHING) {
-		if (config_load(&config, cli->config_path, cli->user, &fault) !=
-		    0)
-			status = cli_fault(&fault);
-		cli->config = &config;
-	}
+	if (command->needs != CLI_NOTHING)
+		status = cli_load_config(cli, &config);
 	if (status == CLI_OK && command->needs == CLI_ENGINE) {
 		if (engine_open(&engine, &config, &fault) != 0)
 			status = cli_fault(&fault);
@@ -240,6 +260,9 @@ main(int argc, char **argv)
 		return CLI_USAGE;
 	}
 	command = find_command(argv[optind]);
+	if (command != NULL && optind + 1 < argc &&
+	    strcmp(argv[optind + 1], "--help") == 0)
+		return print_command_help(command);
 	return command != NULL
 	    ? run_command(&cli, command, argc - optind, argv + optind)
 	    : CLI_USAGE;
