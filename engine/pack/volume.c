@@ -50,8 +50,8 @@ static const char *
 partial_name(
     const struct volume *volume, int64_t part, char out[VOLUME_NAME_SIZE])
 {
-	return volume_part_name(
-	    out, volume->name, volume->part_size, part, VOLUME_PARTIAL);
+	return volume_part_name(out, volume->place.name,
+	    volume->place.part_size, part, VOLUME_PARTIAL);
 }
 
 /*
@@ -61,12 +61,12 @@ static int64_t
 part_of(const struct volume *volume, const char *file)
 {
 	char name[VOLUME_NAME_SIZE];
-	size_t length = strlen(volume->name);
+	size_t length = strlen(volume->place.name);
 	int64_t part = 0;
 
-	if (strncmp(file, volume->name, length) != 0)
+	if (strncmp(file, volume->place.name, length) != 0)
 		return -1;
-	if (volume->part_size != 0)
+	if (volume->place.part_size != 0)
 		part =
 		    strtoll(file + length + (file[length] == '.'), NULL, 10) -
 		    1;
@@ -79,7 +79,7 @@ part_of(const struct volume *volume, const char *file)
 static int
 remove_from(struct volume *volume, int64_t first, struct fault *fault)
 {
-	int fd = fsio_open(volume->dirfd, ".", O_DIRECTORY);
+	int fd = fsio_open(volume->place.dirfd, ".", O_DIRECTORY);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
 	int result = 0;
@@ -92,7 +92,7 @@ remove_from(struct volume *volume, int64_t first, struct fault *fault)
 	}
 	while (result == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
 		if (part_of(volume, entry->d_name) >= first &&
-		    fsio_remove(volume->dirfd, entry->d_name) != 0 &&
+		    fsio_remove(volume->place.dirfd, entry->d_name) != 0 &&
 		    errno != ENOENT)
 			result = fault_errno(
 			    fault, "a part of the archive cannot be removed");
@@ -112,15 +112,15 @@ check_whole_parts(
 
 	for (int64_t part = 0; part < count; part++) {
 		partial_name(volume, part, name);
-		if (fstatat(volume->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) !=
-		    0) {
+		if (fstatat(volume->place.dirfd, name, &st,
+			AT_SYMLINK_NOFOLLOW) != 0) {
 			if (errno == ENOENT)
 				return corrupt(fault, name, "is missing");
 			return fault_errno(fault, "the part '%s'", name);
 		}
-		if (st.st_size != volume->part_size)
+		if (st.st_size != volume->place.part_size)
 			return corrupt(fault, name,
-			    st.st_size < volume->part_size
+			    st.st_size < volume->place.part_size
 				? "is shorter than its state says"
 				: "is longer than a part");
 	}
@@ -136,7 +136,7 @@ open_last(
 	struct stat st;
 
 	partial_name(volume, part, name);
-	volume->fd = fsio_open_both(volume->dirfd, name);
+	volume->fd = fsio_open_both(volume->place.dirfd, name);
 	if (volume->fd < 0 && errno == ENOENT)
 		return corrupt(fault, name, "is missing");
 	if (volume->fd < 0 || fstat(volume->fd, &st) != 0)
@@ -151,17 +151,15 @@ open_last(
 }
 
 int
-volume_open(struct volume *volume, int dirfd, const char *name,
-    int64_t part_size, int64_t length, struct pace *pace, struct fault *fault)
+volume_open(struct volume *volume, const struct volume_place *place,
+    int64_t length, struct fault *fault)
 {
+	int64_t part_size = place->part_size;
 	int64_t count = volume_parts(part_size, length);
 	int64_t whole = part_size != 0 ? (count - 1) * part_size : 0;
 
 	*volume = (struct volume)VOLUME_CLOSED;
-	volume->dirfd = dirfd;
-	volume->name = name;
-	volume->part_size = part_size;
-	volume->pace = pace;
+	volume->place = *place;
 	volume->length = length;
 	if (length == 0)
 		return remove_from(volume, 0, fault);
@@ -185,10 +183,10 @@ position(const struct volume *volume)
 {
 	int64_t parts;
 
-	if (volume->part_size == 0)
+	if (volume->place.part_size == 0)
 		return volume->length;
-	parts = volume_parts(volume->part_size, volume->length);
-	return volume->length - (parts - 1) * volume->part_size;
+	parts = volume_parts(volume->place.part_size, volume->length);
+	return volume->length - (parts - 1) * volume->place.part_size;
 }
 
 static int
@@ -200,8 +198,8 @@ sync_part(struct volume *volume, struct fault *fault)
 		return 0;
 	if (fsio_sync(volume->fd) != 0)
 		return fault_errno(fault, "the archive cannot be synced");
-	pace_note_sync(
-	    volume->pace, at - volume->awaited, budget_now() - before, true);
+	pace_note_sync(volume->place.pace, at - volume->awaited,
+	    budget_now() - before, true);
 	volume->synced = volume->awaited = volume->started = at;
 	return 0;
 }
@@ -213,13 +211,13 @@ next_part(struct volume *volume, struct fault *fault)
 	char name[VOLUME_NAME_SIZE];
 	int64_t part = volume->length == 0
 	    ? 0
-	    : volume_parts(volume->part_size, volume->length);
+	    : volume_parts(volume->place.part_size, volume->length);
 
 	if (sync_part(volume, fault) != 0)
 		return -1;
 	volume_close(volume);
 	partial_name(volume, part, name);
-	volume->fd = fsio_create(volume->dirfd, name, O_TRUNC);
+	volume->fd = fsio_create(volume->place.dirfd, name, O_TRUNC);
 	if (volume->fd < 0)
 		return fault_errno(fault, "the part '%s' cannot be made", name);
 	volume->made = true;
@@ -235,7 +233,8 @@ static void
 push(struct volume *volume)
 {
 	int64_t at = position(volume), before, now;
-	int64_t window = volume->pace->sync / (BUDGET_SECOND / WINDOW_TIME);
+	int64_t window =
+	    volume->place.pace->sync / (BUDGET_SECOND / WINDOW_TIME);
 
 	if (window < WINDOW_MIN)
 		window = WINDOW_MIN;
@@ -248,8 +247,9 @@ push(struct volume *volume)
 		fsio_wait_writeback(volume->fd, volume->awaited,
 		    volume->started - volume->awaited);
 		now = budget_now();
-		pace_note_sync(volume->pace, volume->started - volume->awaited,
-		    now - volume->started_at, now - before > WINDOW_TIME / 10);
+		pace_note_sync(volume->place.pace,
+		    volume->started - volume->awaited, now - volume->started_at,
+		    now - before > WINDOW_TIME / 10);
 		volume->awaited = volume->started;
 	}
 	fsio_start_writeback(volume->fd, volume->started, at - volume->started);
@@ -268,14 +268,15 @@ volume_append(struct volume *volume, const void *bytes, size_t length,
 		size_t room = length;
 
 		if (volume->fd < 0 ||
-		    (volume->part_size != 0 && at == volume->part_size)) {
+		    (volume->place.part_size != 0 &&
+			at == volume->place.part_size)) {
 			if (next_part(volume, fault) != 0)
 				return -1;
 			at = 0;
 		}
-		if (volume->part_size != 0 &&
-		    (int64_t)room > volume->part_size - at)
-			room = (size_t)(volume->part_size - at);
+		if (volume->place.part_size != 0 &&
+		    (int64_t)room > volume->place.part_size - at)
+			room = (size_t)(volume->place.part_size - at);
 		if (fsio_write_at(volume->fd, from, room, at) != 0)
 			return fault_errno(
 			    fault, "the archive cannot be written");
@@ -292,7 +293,7 @@ volume_sync(struct volume *volume, struct fault *fault)
 {
 	if (sync_part(volume, fault) != 0)
 		return -1;
-	if (volume->made && fsio_sync_dir(volume->dirfd) != 0)
+	if (volume->made && fsio_sync_dir(volume->place.dirfd) != 0)
 		return fault_errno(
 		    fault, "the archive's folder cannot be synced");
 	volume->made = false;

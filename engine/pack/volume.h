@@ -21,11 +21,16 @@ struct pace;
 
 #define VOLUME_NAME_SIZE 192
 
-struct volume {
+/* Where it is; all of it must outlive the volume. */
+struct volume_place {
 	int dirfd;
 	const char *name;  /* without number and ".partial" */
 	int64_t part_size; /* 0: one file */
 	struct pace *pace;
+};
+
+struct volume {
+	struct volume_place place;
 	int64_t length; /* over all parts */
 	int fd;         /* of the last part; -1: none open */
 	bool made;      /* a part is new in its directory */
@@ -42,13 +47,12 @@ struct volume {
 	}
 
 /*
- * Open the archive called name in a directory as it was when it had length
- * bytes: what is beyond is cut off or removed.  A part that is missing or
- * shorter is FAULT_CORRUPT and named.  dirfd, name and pace must outlive the
- * volume.  Returns 0 or -1; after either, volume_close.
+ * Open the archive as it was when it had length bytes: what is beyond is cut
+ * off or removed.  A part that is missing or shorter is FAULT_CORRUPT and
+ * named.  Returns 0 or -1; after either, volume_close.
  */
-int volume_open(struct volume *volume, int dirfd, const char *name,
-    int64_t part_size, int64_t length, struct pace *pace, struct fault *fault);
+int volume_open(struct volume *volume, const struct volume_place *place,
+    int64_t length, struct fault *fault);
 
 /* Close it; a closed one is accepted. */
 void volume_close(struct volume *volume);

@@ -252,11 +252,16 @@ job_spool(struct job *job, enum spool_id id, struct fault *fault)
 struct volume *
 job_volume(struct job *job, struct fault *fault)
 {
+	const struct volume_place place = {
+		.dirfd = job->backupfd,
+		.name = job->state.archive,
+		.part_size = job->profile->part_size,
+		.pace = &job->engine->pace,
+	};
+
 	if (job->volume_open)
 		return &job->volume;
-	if (volume_open(&job->volume, job->backupfd, job->state.archive,
-		job->profile->part_size, job->state.volume, &job->engine->pace,
-		fault) != 0) {
+	if (volume_open(&job->volume, &place, job->state.volume, fault) != 0) {
 		volume_close(&job->volume);
 		return NULL;
 	}

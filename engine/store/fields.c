@@ -213,15 +213,16 @@ hmac_matches(const char *text, size_t length, const uint8_t *key)
 }
 
 void
-fields_write(const struct field *fields, int version, const void *value,
-    const uint8_t *key, int indent, struct strbuf *out)
+fields_write(const struct form *form, const void *value, const uint8_t *key,
+    struct strbuf *out)
 {
 	json_t *object = or_abort(json_object());
 	size_t start = out->length;
 
-	put(object, "version", json_integer(version));
-	pack_fields(fields, value, object);
-	dump(object, indent > 0 ? JSON_INDENT((size_t)indent) : JSON_COMPACT,
+	put(object, "version", json_integer(form->version));
+	pack_fields(form->fields, value, object);
+	dump(object,
+	    form->indent > 0 ? JSON_INDENT((size_t)form->indent) : JSON_COMPACT,
 	    out);
 	strbuf_addc(out, '\n');
 	if (key != NULL)
@@ -459,8 +460,8 @@ unpack_object(const struct field *fields, void *value, json_t *object,
 }
 
 int
-fields_read(const struct field *fields, int version, void *value,
-    const uint8_t *key, const char *text, size_t length, struct fault *fault)
+fields_read(const struct form *form, void *value, const uint8_t *key,
+    const char *text, size_t length, struct fault *fault)
 {
 	json_error_t error;
 	json_t *object;
@@ -479,46 +480,46 @@ fields_read(const struct field *fields, int version, void *value,
 		    "it cannot be read as JSON: %s at byte %d", error.text,
 		    error.position);
 	json_object_del(object, "hmac");
-	if (json_integer_value(json_object_get(object, "version")) != version)
-		fault_set(
-		    fault, FAULT_CORRUPT, "its version is not %d", version);
+	if (json_integer_value(json_object_get(object, "version")) !=
+	    form->version)
+		fault_set(fault, FAULT_CORRUPT, "its version is not %d",
+		    form->version);
 	else if (json_object_del(object, "version") == 0)
-		result = unpack_object(fields, value, object, fault);
+		result = unpack_object(form->fields, value, object, fault);
 	json_decref(object);
 	return result;
 }
 
 int
-fields_load(const struct field *fields, int version, void *value,
-    const uint8_t *key, int dirfd, const char *name, size_t max,
+fields_load(const struct form *form, void *value, const uint8_t *key, int dirfd,
     struct fault *fault)
 {
 	struct strbuf text = STRBUF_EMPTY;
 	int result = 0;
 
-	if (fsio_read_file(dirfd, name, max, &text) != 0)
+	if (fsio_read_file(dirfd, form->name, form->size_max, &text) != 0)
 		result = errno == EFBIG || errno == EINVAL
 		    ? fault_set(fault, FAULT_CORRUPT,
-			  "%s is no file of at most %zu bytes", name, max)
-		    : fault_errno(fault, "%s cannot be read", name);
-	else if (fields_read(fields, version, value, key, text.bytes,
-		     text.length, fault) != 0)
-		result = fault_wrap(fault, "%s", name);
+			  "%s is no file of at most %zu bytes", form->name,
+			  form->size_max)
+		    : fault_errno(fault, "%s cannot be read", form->name);
+	else if (fields_read(
+		     form, value, key, text.bytes, text.length, fault) != 0)
+		result = fault_wrap(fault, "%s", form->name);
 	strbuf_close(&text);
 	return result;
 }
 
 int
-fields_save(const struct field *fields, int version, const void *value,
-    const uint8_t *key, int indent, int dirfd, const char *name,
-    struct fault *fault)
+fields_save(const struct form *form, const void *value, const uint8_t *key,
+    int dirfd, struct fault *fault)
 {
 	struct strbuf text = STRBUF_EMPTY;
 	int result = 0;
 
-	fields_write(fields, version, value, key, indent, &text);
-	if (fsio_replace(dirfd, name, text.bytes, text.length) != 0)
-		result = fault_errno(fault, "%s cannot be written", name);
+	fields_write(form, value, key, &text);
+	if (fsio_replace(dirfd, form->name, text.bytes, text.length) != 0)
+		result = fault_errno(fault, "%s cannot be written", form->name);
 	strbuf_close(&text);
 	return result;
 }

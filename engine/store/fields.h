@@ -46,13 +46,21 @@ struct field {
 		.name = NULL \
 	}
 
+/* A kind of file. */
+struct form {
+	const struct field *fields;
+	int version;
+	int indent;       /* 0: one line, but for the HMAC */
+	const char *name; /* of the file; faults begin with it */
+	size_t size_max;  /* bytes */
+};
+
 /*
  * Append value as a JSON object, with "version" first and, if key is not
  * NULL, "hmac" last: HMAC-SHA-256 in hexadecimal of the text before it.
- * indent 0 gives one line for all but that.
  */
-void fields_write(const struct field *fields, int version, const void *value,
-    const uint8_t *key, int indent, struct strbuf *out);
+void fields_write(const struct form *form, const void *value,
+    const uint8_t *key, struct strbuf *out);
 
 /*
  * Read what fields_write wrote into value, which the caller zeroed.  Missing
@@ -62,22 +70,19 @@ void fields_write(const struct field *fields, int version, const void *value,
  * FAULT_RETRY: there was no memory.  Returns 0 or -1; after either,
  * fields_free.
  */
-int fields_read(const struct field *fields, int version, void *value,
-    const uint8_t *key, const char *text, size_t length, struct fault *fault);
+int fields_read(const struct form *form, void *value, const uint8_t *key,
+    const char *text, size_t length, struct fault *fault);
 
 /*
- * The same with a file of at most max bytes.  Faults begin with its name; a
- * missing file is FAULT_NOT_FOUND.  Returns 0 or -1; after either,
- * fields_free.
+ * The same with the file in this directory; a missing one is FAULT_NOT_FOUND.
+ * Returns 0 or -1; after either, fields_free.
  */
-int fields_load(const struct field *fields, int version, void *value,
-    const uint8_t *key, int dirfd, const char *name, size_t max,
-    struct fault *fault);
+int fields_load(const struct form *form, void *value, const uint8_t *key,
+    int dirfd, struct fault *fault);
 
 /* Replace the file; durable on return, with the directory.  Returns 0 or -1. */
-int fields_save(const struct field *fields, int version, const void *value,
-    const uint8_t *key, int indent, int dirfd, const char *name,
-    struct fault *fault);
+int fields_save(const struct form *form, const void *value, const uint8_t *key,
+    int dirfd, struct fault *fault);
 
 /* Free the strings and lists in a value. */
 void fields_free(const struct field *fields, void *value);

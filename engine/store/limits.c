@@ -43,6 +43,9 @@ static const struct field limits_fields[] = {
 	FIELD_END,
 };
 
+static const struct form limits_form = { limits_fields, LIMITS_VERSION, 2,
+	LIMITS_FILE, LIMITS_SIZE_MAX };
+
 static int64_t
 within(int64_t value, int64_t least, int64_t most)
 {
@@ -55,8 +58,7 @@ limits_load(struct limits *limits, const struct datadir *datadir)
 	struct fault unused;
 
 	memset(limits, 0, sizeof(*limits));
-	if (fields_load(limits_fields, LIMITS_VERSION, limits, NULL,
-		datadir->fd, LIMITS_FILE, LIMITS_SIZE_MAX, &unused) != 0)
+	if (fields_load(&limits_form, limits, NULL, datadir->fd, &unused) != 0)
 		memset(limits, 0, sizeof(*limits));
 	/* No HMAC vouches for the numbers. */
 	for (int i = 0; i < CONTROLLER_COUNT; i++) {
@@ -72,7 +74,7 @@ limits_save(const struct limits *limits, const struct datadir *datadir)
 {
 	struct strbuf text = STRBUF_EMPTY;
 
-	fields_write(limits_fields, LIMITS_VERSION, limits, NULL, 2, &text);
+	fields_write(&limits_form, limits, NULL, &text);
 	if (fsio_replace_unsynced(
 		datadir->fd, LIMITS_FILE, text.bytes, text.length) != 0) {
 		/* It will be learnt again. */

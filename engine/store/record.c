@@ -103,6 +103,9 @@ static const struct field record_fields[] = {
 	FIELD_END,
 };
 
+static const struct form record_form = { record_fields, RECORD_VERSION, 2,
+	RECORD_FILE, RECORD_SIZE_MAX };
+
 int
 record_load(struct record *record, const struct datadir *datadir,
     const char *id, enum record_trust trust, struct fault *fault)
@@ -113,9 +116,8 @@ record_load(struct record *record, const struct datadir *datadir,
 	memset(record, 0, sizeof(*record));
 	if (dirfd < 0)
 		return fault_errno(fault, "backup %s", id);
-	result = fields_load(record_fields, RECORD_VERSION, record,
-	    trust == RECORD_STRICT ? datadir->keys.state : NULL, dirfd,
-	    RECORD_FILE, RECORD_SIZE_MAX, fault);
+	result = fields_load(&record_form, record,
+	    trust == RECORD_STRICT ? datadir->keys.state : NULL, dirfd, fault);
 	close(dirfd);
 	if (result == 0 && strcmp(record->id, id) != 0)
 		result = fault_set(fault, FAULT_CORRUPT,
@@ -127,14 +129,16 @@ int
 record_save(const struct record *record, int dirfd, const struct keys *keys,
     struct fault *fault)
 {
-	return fields_save(record_fields, RECORD_VERSION, record, keys->state,
-	    2, dirfd, RECORD_FILE, fault);
+	return fields_save(&record_form, record, keys->state, dirfd, fault);
 }
 
 void
 record_print(const struct record *record, int indent, struct strbuf *out)
 {
-	fields_write(record_fields, RECORD_VERSION, record, NULL, indent, out);
+	struct form form = record_form;
+
+	form.indent = indent;
+	fields_write(&form, record, NULL, out);
 }
 
 void

@@ -117,6 +117,9 @@ static const struct field state_fields[] = {
 	FIELD_END,
 };
 
+static const struct form state_form = { state_fields, STATE_VERSION, 0,
+	STATE_FILE, STATE_SIZE_MAX };
+
 const char *
 state_spool_name(enum spool_id spool)
 {
@@ -142,8 +145,7 @@ state_load(struct state *state, int jobfd, const struct keys *keys,
     struct fault *fault)
 {
 	memset(state, 0, sizeof(*state));
-	if (fields_load(state_fields, STATE_VERSION, state, keys->state, jobfd,
-		STATE_FILE, STATE_SIZE_MAX, fault) != 0)
+	if (fields_load(&state_form, state, keys->state, jobfd, fault) != 0)
 		return -1;
 	return check(state, fault);
 }
@@ -153,8 +155,8 @@ state_parse(struct state *state, const char *text, size_t length,
     const struct keys *keys, struct fault *fault)
 {
 	memset(state, 0, sizeof(*state));
-	if (fields_read(state_fields, STATE_VERSION, state, keys->state, text,
-		length, fault) != 0)
+	if (fields_read(&state_form, state, keys->state, text, length, fault) !=
+	    0)
 		return -1;
 	return check(state, fault);
 }
@@ -163,6 +165,5 @@ int
 state_save(const struct state *state, int jobfd, const struct keys *keys,
     struct fault *fault)
 {
-	return fields_save(state_fields, STATE_VERSION, state, keys->state, 0,
-	    jobfd, STATE_FILE, fault);
+	return fields_save(&state_form, state, keys->state, jobfd, fault);
 }

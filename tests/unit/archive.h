@@ -44,8 +44,10 @@ archive_open(struct archive_of *archive)
 		.pace = &archive->pace,
 	};
 
-	assert_fine(volume_open(&archive->volume, archive->dirfd, ARCHIVE_NAME,
-			archive->part_size, archive->length, &archive->pace,
+	const struct volume_place place = { archive->dirfd, ARCHIVE_NAME,
+		archive->part_size, &archive->pace };
+
+	assert_fine(volume_open(&archive->volume, &place, archive->length,
 			&archive->fault),
 	    &archive->fault);
 	assert_fine(spool_open(&archive->spool, archive->dirfd, "frames",

@@ -36,13 +36,20 @@ place_close(struct place *place)
 	close(place->dirfd);
 }
 
+static int
+open_at(struct place *place, int64_t part_size, int64_t length)
+{
+	const struct volume_place files = { place->dirfd, NAME, part_size,
+		&place->pace };
+
+	return volume_open(&place->volume, &files, length, &place->fault);
+}
+
 static void
 reopen(struct place *place, int64_t part_size, int64_t length)
 {
 	volume_close(&place->volume);
-	assert_fine(volume_open(&place->volume, place->dirfd, NAME, part_size,
-			length, &place->pace, &place->fault),
-	    &place->fault);
+	assert_fine(open_at(place, part_size, length), &place->fault);
 	assert_int_equal(place->volume.length, length);
 }
 
@@ -217,34 +224,22 @@ names_what_is_wrong_with_a_part(void **state)
 	append(&place, bytes, sizeof(bytes));
 	volume_close(&place.volume);
 	tool_run(*state, "truncate -s 999 " NAME ".002.partial");
-	assert_faulty(volume_open(&place.volume, place.dirfd, NAME, PART, 2500,
-			  &place.pace, &place.fault),
-	    FAULT_CORRUPT,
+	assert_faulty(open_at(&place, PART, 2500), FAULT_CORRUPT,
 	    "the part '" NAME ".002.partial' is shorter than its state says",
 	    &place.fault);
 	tool_run(*state, "truncate -s 1001 " NAME ".002.partial");
-	assert_faulty(volume_open(&place.volume, place.dirfd, NAME, PART, 2500,
-			  &place.pace, &place.fault),
-	    FAULT_CORRUPT, "the part '" NAME ".002.partial' is longer than",
-	    &place.fault);
+	assert_faulty(open_at(&place, PART, 2500), FAULT_CORRUPT,
+	    "the part '" NAME ".002.partial' is longer than", &place.fault);
 	tool_run(*state, "rm " NAME ".002.partial");
-	assert_faulty(volume_open(&place.volume, place.dirfd, NAME, PART, 2500,
-			  &place.pace, &place.fault),
-	    FAULT_CORRUPT, "the part '" NAME ".002.partial' is missing",
-	    &place.fault);
-	assert_faulty(volume_open(&place.volume, place.dirfd, NAME, PART, 1001,
-			  &place.pace, &place.fault),
-	    FAULT_CORRUPT, "the part '" NAME ".002.partial' is missing",
-	    &place.fault);
-	assert_faulty(volume_open(&place.volume, place.dirfd, NAME, 0, 1,
-			  &place.pace, &place.fault),
-	    FAULT_CORRUPT, "the part '" NAME ".partial' is missing",
-	    &place.fault);
+	assert_faulty(open_at(&place, PART, 2500), FAULT_CORRUPT,
+	    "the part '" NAME ".002.partial' is missing", &place.fault);
+	assert_faulty(open_at(&place, PART, 1001), FAULT_CORRUPT,
+	    "the part '" NAME ".002.partial' is missing", &place.fault);
+	assert_faulty(open_at(&place, 0, 1), FAULT_CORRUPT,
+	    "the part '" NAME ".partial' is missing", &place.fault);
 	tool_write(*state, NAME ".partial", "12", 2);
-	assert_faulty(volume_open(&place.volume, place.dirfd, NAME, 0, 3,
-			  &place.pace, &place.fault),
-	    FAULT_CORRUPT, "the part '" NAME ".partial' is shorter",
-	    &place.fault);
+	assert_faulty(open_at(&place, 0, 3), FAULT_CORRUPT,
+	    "the part '" NAME ".partial' is shorter", &place.fault);
 	place_close(&place);
 }
 
