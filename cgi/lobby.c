@@ -83,55 +83,101 @@ are_variables(const uint8_t *bytes, size_t size)
 	return true;
 }
 
+/* A record at the beginning of some bytes. */
+struct fcgi_record {
+	int type;
+	int id;
+	size_t size; /* of its content */
+	size_t padding;
+	const uint8_t *content;
+};
+
+/* What was seen of a request. */
+struct seen {
+	int expected; /* the type of the next record */
+	int id;
+	size_t variables; /* bytes */
+	size_t body;      /* bytes */
+};
+
+static struct fcgi_record
+read_record(const uint8_t *head)
+{
+	return (struct fcgi_record){
+		.type = head[0] == 1 ? head[1] : 0,
+		.id = head[2] << 8 | head[3],
+		.size = (size_t)(head[4] << 8 | head[5]),
+		.padding = head[6],
+		.content = head + HEADER_SIZE,
+	};
+}
+
+/* Whether a record of this header can come next. */
+static bool
+can_follow(const struct seen *seen, const struct fcgi_record *record)
+{
+	bool ends;
+
+	if (record->type != seen->expected || record->id == 0 ||
+	    (seen->id != 0 && record->id != seen->id))
+		return false;
+	if (record->type == BEGIN_REQUEST && record->size != BEGIN_SIZE)
+		return false;
+	/* libfcgi would take this padding for the next record. */
+	ends = record->type == BEGIN_REQUEST ||
+	    (record->type == PARAMS && record->size == 0);
+	return !ends || record->padding == 0;
+}
+
+/* Take a whole record; the variables move together, to the front of bytes. */
+static enum lobby_verdict
+take_record(struct seen *seen, const struct fcgi_record *record, uint8_t *bytes)
+{
+	const uint8_t *content = record->content;
+
+	seen->id = record->id;
+	if (record->type == BEGIN_REQUEST) {
+		seen->expected = PARAMS;
+		return (content[0] << 8 | content[1]) == RESPONDER
+		    ? LOBBY_WAIT
+		    : LOBBY_REFUSE;
+	}
+	if (record->type == STDIN)
+		return record->size == 0 ? LOBBY_READY : LOBBY_WAIT;
+	memmove(bytes + seen->variables, content, record->size);
+	seen->variables += record->size;
+	if (record->size > 0)
+		return LOBBY_WAIT;
+	seen->expected = STDIN;
+	return are_variables(bytes, seen->variables) ? LOBBY_WAIT
+						     : LOBBY_REFUSE;
+}
+
 enum lobby_verdict
 lobby_judge(uint8_t *bytes, size_t length)
 {
-	size_t at = 0, variables = 0, body = 0;
-	int expected = BEGIN_REQUEST, id = 0;
+	struct seen seen = { .expected = BEGIN_REQUEST };
+	enum lobby_verdict verdict;
 
-	while (length - at >= HEADER_SIZE) {
-		const uint8_t *head = bytes + at, *content = head + HEADER_SIZE;
-		size_t size = (size_t)(head[4] << 8 | head[5]);
-		size_t whole = HEADER_SIZE + size + head[6];
+	for (size_t at = 0; length - at >= HEADER_SIZE;) {
+		struct fcgi_record record = read_record(bytes + at);
+		size_t here = length - at - HEADER_SIZE;
 
-		if (at == 0)
-			id = head[2] << 8 | head[3];
-		if (head[0] != 1 || head[1] != expected || id == 0 ||
-		    (head[2] << 8 | head[3]) != id ||
-		    (expected == BEGIN_REQUEST && size != BEGIN_SIZE))
+		if (!can_follow(&seen, &record))
 			return LOBBY_REFUSE;
-		/* libfcgi would take this padding for the next record. */
-		if (head[6] != 0 &&
-		    (expected == BEGIN_REQUEST ||
-			(expected == PARAMS && size == 0)))
-			return LOBBY_REFUSE;
-		if (expected == STDIN)
-			body += length - at - HEADER_SIZE < size
-			    ? length - at - HEADER_SIZE
-			    : size;
-		if (length - at < whole)
+		if (record.type == STDIN)
+			seen.body += here < record.size ? here : record.size;
+		if (here < record.size + record.padding)
 			break;
-		at += whole;
-		if (expected == BEGIN_REQUEST) {
-			if ((content[0] << 8 | content[1]) != RESPONDER)
-				return LOBBY_REFUSE;
-			expected = PARAMS;
-		} else if (expected == PARAMS && size > 0) {
-			/* Together, to the front, where all is read. */
-			memmove(bytes + variables, content, size);
-			variables += size;
-		} else if (expected == PARAMS) {
-			if (!are_variables(bytes, variables))
-				return LOBBY_REFUSE;
-			expected = STDIN;
-		} else if (size == 0) {
-			return LOBBY_READY;
-		}
+		verdict = take_record(&seen, &record, bytes);
+		if (verdict != LOBBY_WAIT)
+			return verdict;
+		at += HEADER_SIZE + record.size + record.padding;
 	}
 	if (length < LOBBY_BYTES)
 		return LOBBY_WAIT;
 	/* Of a longer body no more than this is read. */
-	return body > REQUEST_BODY_MAX ? LOBBY_READY : LOBBY_REFUSE;
+	return seen.body > REQUEST_BODY_MAX ? LOBBY_READY : LOBBY_REFUSE;
 }
 
 static int

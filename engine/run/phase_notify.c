@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,30 +80,26 @@ keep_only_log(int logfd)
 	closefrom(STDERR_FILENO + 1);
 }
 
-/* One line to the log: the warning's beginning, what it is, and a number. */
+/* One line to the log: how a warning begins, what it is, and a number. */
 static void
-warn(const char *warning, const char *what, int number)
+warn(char *beginning, const char *what, int number)
 {
-	char digits[] = "   \n";
-	struct iovec line[] = {
-		{ (void *)(uintptr_t)warning, strlen(warning) },
-		{ (void *)(uintptr_t)what, strlen(what) },
-		{ digits, sizeof(digits) - 1 },
-	};
+	char rest[64], *end = stpcpy(rest, what);
+	struct iovec line[] = { { beginning, strlen(beginning) }, { rest, 0 } };
 
-	for (int place = 2; place >= 0 && number > 0; place--, number /= 10)
-		digits[place] = (char)('0' + number % 10);
-	while (*(char *)line[2].iov_base == ' ') {
-		line[2].iov_base = (char *)line[2].iov_base + 1;
-		line[2].iov_len--;
-	}
-	if (writev(STDERR_FILENO, line, 3) < 0)
+	/* Exit statuses and signals have up to three digits. */
+	for (int unit = 100; unit > 0; unit /= 10)
+		if (number >= unit)
+			*end++ = (char)('0' + number / unit % 10);
+	*end++ = '\n';
+	line[1].iov_len = (size_t)(end - rest);
+	if (writev(STDERR_FILENO, line, 2) < 0)
 		_exit(1);
 }
 
 /* Run the program, and note it if it fails. */
 static void
-watch(char *const *arguments, const char *warning, int logfd)
+watch(char *const *arguments, char *warning, int logfd)
 {
 	pid_t child;
 	int status;
@@ -130,7 +125,7 @@ watch(char *const *arguments, const char *warning, int logfd)
 
 /* Start it with its watcher as nobody's child: no step waits for its end. */
 static int
-start(char *const *arguments, const char *warning, int logfd)
+start(char *const *arguments, char *warning, int logfd)
 {
 	pid_t child = fork();
 	int status;
