@@ -64,6 +64,27 @@ manifest_add(struct strbuf *line, const struct manifest_entry *entry)
 	strbuf_addc(line, '}');
 }
 
+/* As sha256sum does it since coreutils 9: true if there was anything to do. */
+static bool
+add_escaped(struct strbuf *line, const char *path)
+{
+	static const char special[] = "\n\r\\", letters[] = "nr\\";
+	bool escaped = false;
+
+	for (;;) {
+		size_t plain = strcspn(path, special);
+
+		strbuf_add(line, path, plain);
+		if (path[plain] == '\0')
+			return escaped;
+		strbuf_addc(line, '\\');
+		strbuf_addc(
+		    line, letters[strchr(special, path[plain]) - special]);
+		path += plain + 1;
+		escaped = true;
+	}
+}
+
 void
 manifest_add_sum(struct strbuf *line, const uint8_t *hash, const char *path)
 {
@@ -73,7 +94,7 @@ manifest_add_sum(struct strbuf *line, const uint8_t *hash, const char *path)
 	strbuf_addc(line, '\\');
 	strbuf_add_hex(line, hash, DIGEST_SIZE);
 	strbuf_addstr(line, "  ");
-	if (strbuf_add_escaped(line, path, strlen(path)))
+	if (add_escaped(line, path))
 		return;
 	memmove(line->bytes + start, line->bytes + start + 1,
 	    line->length - start - 1);
