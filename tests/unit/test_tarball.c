@@ -437,8 +437,8 @@ keeps_attributes_and_acls(void **state)
 		add_real(archive, tarball, "site/masked", ways[i]);
 		end(archive);
 		assert_same_attributes(archive,
-		    "tar --warning=no-unknown-keyword --xattrs --xattrs-include='*' --acls -xpf " TAR_FILE
-		    " -C back");
+		    "tar --warning=no-unknown-keyword --xattrs "
+		    "--xattrs-include='*' --acls -xpf " TAR_FILE " -C back");
 		assert_same_attributes(
 		    archive, "bsdtar -xpf " TAR_FILE " -C back");
 		archive_end(archive);

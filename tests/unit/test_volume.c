@@ -174,11 +174,11 @@ cuts_across_parts(void **state)
 	static const int64_t lengths[] = { 3500, 3000, 2999, 2001, 2000, 1001,
 		1000, 999, 1, 0 };
 	struct place place = place_open(state);
-	char bytes[3 * PART + 500];
+	char bytes[3 * PART + 501];
 
 	memset(bytes, 'x', sizeof(bytes));
 	reopen(&place, PART, 0);
-	append(&place, bytes, sizeof(bytes));
+	append(&place, bytes, 3 * PART + 500);
 	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
 		reopen(&place, PART, lengths[i]);
 		assert_content(&place, bytes, (size_t)lengths[i]);
