@@ -188,8 +188,11 @@ packing_add_folder(
 	fd = folders_fd(&packing->folders, fault);
 	if (fd == -1)
 		return PHASE_FAULT;
+	/* What the walk could not enter is named already. */
 	if (fd == FOLDERS_UNREACHABLE)
-		return packing_leave_out_errno(job, &item, path, fault);
+		return item.mark == CATALOG_UNREADABLE
+		    ? PHASE_MORE
+		    : packing_leave_out_errno(job, &item, path, fault);
 	if (fstat(fd, &entry.st) != 0)
 		return packing_leave_out_errno(job, &item, path, fault);
 	strbuf_reset(&packing->path);
