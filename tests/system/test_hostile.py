@@ -21,7 +21,7 @@ from swapper import Swapper
 MARKER = b'<<outside-of-the-site>>'
 NAME = 'name-outside-of-the-site'
 DEPTH = 45
-FOLDERS = 12
+FOLDERS = 20
 FILES = 24
 
 
@@ -40,7 +40,7 @@ class Battlefield:
         for i in range(20):
             self.write(f'stable/s{i}')
         for i in range(FOLDERS):
-            for j in range(6):
+            for j in range(3):
                 self.write(f'd{i}/sub/x{j}')
                 self.write(f'd{i}/y{j}')
             self.lure(f'd{i}')
@@ -242,13 +242,16 @@ MOVED = ("500 ERROR -- the folder of 'site' was moved or replaced while this "
 
 
 def begin(vault, phase):
-    """Step until a phase has begun: the next URL."""
+    """Step until a phase is on its way, and the root is known: the next
+    URL."""
     url = vault.url()
     for _ in range(1000):
         answer = vault.get(url)
         assert answer.status == 302, answer.text
         url = '/stepvault/' + answer.location
-        if re.match(rf'step \d+, {phase},', answer.text):
+        catalogs = vault.data.glob('jobs/*/catalog')
+        if any(catalog.stat().st_size > 0 for catalog in catalogs) and (
+                re.match(rf'step \d+, {phase},', answer.text)):
             return url
     raise AssertionError(f'no phase {phase}')
 
