@@ -302,7 +302,7 @@ def test_again_after(make_vault, site):
     answer = follow(vault)
     newest = vault.record()['id']
     assert is_repeated(vault, answer)
-    forge.age_backup(vault, newest, ended=595)
+    forge.age_backup(vault, newest, ended=540)
     assert is_repeated(vault, answer)
     forge.age_backup(vault, newest, ended=600)
     assert not is_repeated(vault, answer)
@@ -329,7 +329,7 @@ def test_again_after_doubles_with_failures(failing, site):
     for failures in range(1, 5):
         assert len(ids(vault)) == failures
         wait = 600 * 2 ** (failures - 1)
-        forge.age_backup(vault, vault.record()['id'], ended=wait - 5)
+        forge.age_backup(vault, vault.record()['id'], ended=wait - 60)
         assert is_repeated(vault, answer)
         forge.age_backup(vault, vault.record()['id'], ended=wait)
         assert not is_repeated(vault, answer)
@@ -347,7 +347,7 @@ def test_again_after_doubles_to_a_day(failing):
     answer = follow(vault)
     forge.age_backup(vault, vault.record()['id'], ended=20 * 3600)
     assert not is_repeated(vault, answer)
-    forge.age_backup(vault, vault.record()['id'], ended=86395)
+    forge.age_backup(vault, vault.record()['id'], ended=86340)
     assert is_repeated(vault, answer)
     forge.age_backup(vault, vault.record()['id'], ended=86400)
     assert not is_repeated(vault, answer)
@@ -359,7 +359,7 @@ def test_once_per(make_vault, site):
         site, profile='again_after = 1m\nonce_per = 20h').start()
     answer = follow(vault)
     newest = vault.record()['id']
-    forge.age_backup(vault, newest, started=20 * 3600 - 5, ended=3600)
+    forge.age_backup(vault, newest, started=20 * 3600 - 60, ended=3600)
     assert is_repeated(vault, answer)
     forge.age_backup(vault, newest, started=20 * 3600, ended=3600)
     assert not is_repeated(vault, answer)
@@ -384,7 +384,7 @@ def test_fresh_overrides_again_after_and_once_per(make_vault, site):
 def test_fresh_joins_what_was_stepped_lately(slow):
     vault = slow()
     backup_id = param(ask(vault).location, 'backupid')
-    forge.age_step(vault, backup_id, 55)
+    forge.age_step(vault, backup_id, 30)
     answer = ask(vault, vault.url(fresh=1))
     assert param(answer.location, 'backupid') == backup_id
     assert param(answer.location, 'step') == '2'

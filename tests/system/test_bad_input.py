@@ -45,6 +45,9 @@ def vault(tmp_path_factory):
         shutil.copytree(backup, vault.folder / 'decoy')
         shutil.copytree(backup, vault.data / 'decoy')
         yield vault
+        # Its sanitizers, if it has some, speak at its end.
+        assert 'Sanitizer' not in vault.stop()
+        assert vault.returncode == 0
 
 
 def listing(folder):
