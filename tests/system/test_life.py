@@ -55,10 +55,22 @@ def target(answer):
 
 
 def mark(vault):
-    """The intent mark that is there now, if any."""
+    """The intent mark that is there now, if it is written."""
     for path in vault.data.glob('jobs/*/intent'):
-        return path.read_text()
+        return path.read_text() or None
     return None
+
+
+def step_into_file(vault, site):
+    """Step until one has ended in the middle of the file: the next step."""
+    start(vault, site)
+    url = None
+    for _ in range(200):
+        url = target(vault.get(url))
+        if vault.state()['pack.in_file']:
+            vault.stop()
+            return url
+    raise AssertionError('the file is never begun')
 
 
 def kill_in_step(vault, site, url=None):
@@ -93,7 +105,8 @@ def test_learns_from_kills(make_vault, large, tmp_path):
         if answer.status != 302:
             break
         url = target(answer)
-        assert 0 < vault.limits()['chain.budget_ms'] < 1000
+        if kills:
+            assert 0 < vault.limits()['chain.budget_ms'] < 5000
     assert answer.text.startswith('200 OK\n')
     assert kills >= 1
     record = vault.record()
@@ -107,19 +120,14 @@ def test_learns_from_kills(make_vault, large, tmp_path):
 def test_budget_grows_again(make_vault, large):
     """After a kill the budget is the smallest there is; every three good
     steps it grows, until nothing is left of what was learnt."""
-    vault = make_vault(large, step='max = 200ms')
-    start(vault, large)
-    url = target(vault.get())
-    vault.stop()
+    vault = make_vault(large, step='max = 150ms')
+    url = step_into_file(vault, large)
     kill_in_step(vault, large, url)
     start(vault, large)
     budgets = []
     vault.chain(visit=lambda *_: budgets.append(
         vault.limits()['chain.budget_ms']))
-    assert budgets[0] == 100
-    grown = [b for a, b in zip(budgets, budgets[1:]) if a != b]
-    assert grown[:3] == [111, 123, 136]
-    assert budgets[1:3] == [100, 111], 'the third good step'
+    assert budgets[:10] == [100, 100, 111, 111, 111, 123, 123, 123, 136, 136]
     assert budgets[-1] == 0
     assert vault.record()['kills'] == 1
 
@@ -142,10 +150,7 @@ def test_kills_without_progress(make_vault, large, tmp_path, kills):
     """Four in a row are survived; the fifth ends the backup, with a reason
     that somebody can act on."""
     vault = make_vault(large, step='max = 50ms')
-    start(vault, large)
-    url = target(vault.get())
-    assert vault.state()['phase'] == 'pack'
-    vault.stop()
+    url = step_into_file(vault, large)
     for _ in range(kills):
         kill_in_step(vault, large, url)
     vault.start()
@@ -409,9 +414,7 @@ def test_changed_profile(make_vault, large, tmp_path, change):
     """What an archive is made of must not change within it: the backup says
     why it ends, and the next one follows the new configuration."""
     vault = make_vault(large, step='max = 50ms')
-    start(vault, large)
-    url = target(vault.get())
-    vault.stop()
+    url = step_into_file(vault, large)
     if change == 'site':
         large.rename(tmp_path / 'moved')
         vault.site = str(tmp_path / 'moved')
@@ -436,9 +439,7 @@ def test_changed_profile(make_vault, large, tmp_path, change):
 def test_harmless_change(make_vault, large, tmp_path):
     """All else may change: the backup goes on."""
     vault = make_vault(large, step='max = 50ms')
-    start(vault, large)
-    url = target(vault.get())
-    vault.stop()
+    url = step_into_file(vault, large)
     vault.configure(server='timezone = Asia/Kolkata', step='max = 5s',
                     profile='name = New\nkeep_last = 3\nagain_after = 1m\n'
                             'once_per = 1h\non_complete = /bin/true')
@@ -452,9 +453,7 @@ def test_changed_secret(make_vault, large):
     """The chain has its token and goes on; the old secret is worth nothing,
     the new one finds the same backup."""
     vault = make_vault(large, step='max = 50ms')
-    start(vault, large)
-    url = target(vault.get())
-    vault.stop()
+    url = step_into_file(vault, large)
     other = SECRET[::-1]
     vault.conf.write_text(re.sub('secret_hash = .*', f'secret = {other}',
                                  vault.conf.read_text()))

@@ -3,7 +3,6 @@
 and never the data directory itself; the log and the record say what was left
 out."""
 import os
-import subprocess
 
 import mounts
 import trees
@@ -12,13 +11,8 @@ from vault import binary
 
 def paths_in(vault):
     """What is in the archive, but for stepvault's own members."""
-    cat = subprocess.Popen(['cat', *map(str, vault.parts())],
-                           stdout=subprocess.PIPE)
-    out = subprocess.run(['bsdtar', '-tf', '-'], stdin=cat.stdout,
-                         stdout=subprocess.PIPE, check=True).stdout
-    cat.stdout.close()
-    cat.wait()
-    return {line.rstrip('/') for line in os.fsdecode(out).splitlines()
+    return {line.rstrip('/') for line in
+            map(os.fsdecode, trees.listing(vault.parts()))
             if not line.startswith('stepvault/')}
 
 

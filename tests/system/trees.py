@@ -120,6 +120,16 @@ def unpack(parts, target, tool='tar'):
     return target
 
 
+def listing(parts):
+    """The paths in an archive, sorted, as bsdtar lists them."""
+    cat = subprocess.Popen(['cat', *map(str, parts)], stdout=subprocess.PIPE)
+    out = subprocess.run(['bsdtar', '-tf', '-'], stdin=cat.stdout, check=True,
+                         stdout=subprocess.PIPE).stdout
+    cat.stdout.close()
+    cat.wait()
+    return sorted(out.splitlines())
+
+
 def assert_same(site, parts, scratch, tools=('tar', 'bsdtar'),
                 check_sums=True):
     """The archive, unpacked by each tool, equals the site."""
