@@ -286,6 +286,20 @@ datadir_list(
 	return 0;
 }
 
+/* A number and a newline, as we write it; 0 or -1. */
+static int
+parse_number(const char *text, int64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoll(text, &end, 10);
+	return text[0] < '0' || text[0] > '9' || errno != 0 ||
+		strcmp(end, "\n") != 0 || *number == INT64_MAX
+	    ? -1
+	    : 0;
+}
+
 int
 datadir_next_number(
     struct datadir *datadir, int64_t *number, struct fault *fault)
@@ -294,12 +308,17 @@ datadir_next_number(
 	int result = 0;
 
 	*number = 0;
-	if (fsio_read_file(datadir->fd, "number", 64, &text) == 0)
-		*number = strtoll(strbuf_text(&text), NULL, 10);
-	else if (errno != ENOENT)
+	if (fsio_read_file(datadir->fd, "number", 64, &text) == 0) {
+		if (parse_number(strbuf_text(&text), number) != 0)
+			result = fault_set(fault, FAULT_CORRUPT,
+			    "the file 'number' in the data directory is no "
+			    "number; write the greatest of 'stepvault list' "
+			    "into it");
+	} else if (errno != ENOENT) {
 		result = fault_errno(fault, "the file 'number'");
+	}
 	if (result == 0) {
-		*number = *number < 0 ? 1 : *number + 1;
+		++*number;
 		strbuf_reset(&text);
 		strbuf_addf(&text, "%lld\n", (long long)*number);
 		if (fsio_replace(
