@@ -205,7 +205,9 @@ hmac_matches(const char *text, size_t length, const uint8_t *key)
 	at += sizeof(HMAC_KEY) - 1;
 	memcpy(hex, at, HMAC_DIGITS);
 	hex[HMAC_DIGITS] = '\0';
+	/* We write lower case. */
 	if (memcmp(at + HMAC_DIGITS, HMAC_TAIL, sizeof(HMAC_TAIL) - 1) != 0 ||
+	    strpbrk(hex, "ABCDEF") != NULL ||
 	    token_parse_hex(hex, given, sizeof(given)) != 0)
 		return false;
 	token_hmac(key, text, length, right);
