@@ -68,6 +68,22 @@ static const struct field all_fields[] = {
 
 #define VERSION 3
 
+static struct form made;
+
+static const struct form *
+file_form(const char *name, int version, size_t size_max)
+{
+	made = (struct form){ all_fields, version, 2, name, size_max };
+	return &made;
+}
+
+static const struct form *
+form(int indent)
+{
+	made = (struct form){ all_fields, VERSION, indent, "x.json", 0 };
+	return &made;
+}
+
 static const uint8_t key[TOKEN_KEY_SIZE] = "a key of thirty-two bytes, all.";
 
 /* What must_read reads, with one member as the test wants it. */
@@ -109,7 +125,7 @@ read_object(struct all *all, const uint8_t *with, const struct strbuf *text,
 {
 	memset(all, 0, sizeof(*all));
 	return fields_read(
-	    all_fields, VERSION, all, with, text->bytes, text->length, fault);
+	    form(0), all, with, text->bytes, text->length, fault);
 }
 
 static void
@@ -169,8 +185,7 @@ reads_back_what_it_wrote(void **state)
 			const uint8_t *with = keyed ? key : NULL;
 
 			strbuf_reset(&text);
-			fields_write(
-			    all_fields, VERSION, &written, with, indent, &text);
+			fields_write(form(indent), &written, with, &text);
 			assert_fine(
 			    read_object(&got, with, &text, &fault), &fault);
 			assert_same(&written, &got);
@@ -196,7 +211,7 @@ writes_json_and_hmac_for_others(void **state)
 	struct all written;
 
 	fill(&written);
-	fields_write(all_fields, VERSION, &written, key, 0, &text);
+	fields_write(form(0), &written, key, &text);
 	tool_write(*state, "x.json", text.bytes, text.length);
 	strbuf_add_hex(&hex, key, sizeof(key));
 	assert_int_equal(
@@ -237,7 +252,7 @@ finds_every_flipped_bit(void **state)
 
 	(void)state;
 	fill(&all);
-	fields_write(all_fields, VERSION, &all, key, 2, &text);
+	fields_write(form(2), &all, key, &text);
 	fields_free(all_fields, &all);
 	for (size_t i = 0; i < text.length * 8; i++) {
 		text.bytes[i / 8] ^= (char)(1 << i % 8);
@@ -264,7 +279,7 @@ finds_every_cut_and_addition(void **state)
 
 	(void)state;
 	fill(&all);
-	fields_write(all_fields, VERSION, &all, key, 0, &text);
+	fields_write(form(0), &all, key, &text);
 	fields_free(all_fields, &all);
 	memcpy(other, key, sizeof(other));
 	other[31] ^= 1;
@@ -440,7 +455,7 @@ bears_texts_of_any_bytes(void **state)
 		memcpy(all.text, bytes, strnlen(bytes, TEXT_SIZE - 1) + 1);
 		all.text[TEXT_SIZE - 1] = '\0';
 		strbuf_reset(&text);
-		fields_write(all_fields, VERSION, &all, NULL, 0, &text);
+		fields_write(form(0), &all, NULL, &text);
 		assert_fine(read_object(&got, NULL, &text, &fault), &fault);
 		assert_string_equal(got.string, bytes);
 		assert_string_equal(got.text, all.text);
@@ -468,36 +483,38 @@ keeps_files(void **state)
 	struct stat st;
 
 	fill(&written);
-	assert_faulty(fields_load(all_fields, VERSION, &got, key, dirfd,
-			  "x.json", 5000, &fault),
+	assert_faulty(fields_load(file_form("x.json", VERSION, 5000), &got, key,
+			  dirfd, &fault),
 	    FAULT_NOT_FOUND, "x.json cannot be read", &fault);
-	assert_fine(fields_save(all_fields, VERSION, &written, key, 2, dirfd,
-			"x.json", &fault),
+	assert_fine(fields_save(file_form("x.json", VERSION, 0), &written, key,
+			dirfd, &fault),
 	    &fault);
 	assert_int_equal(fstatat(dirfd, "x.json", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_fine(fields_load(all_fields, VERSION, &got, key, dirfd, "x.json",
-			(size_t)st.st_size, &fault),
+	assert_fine(
+	    fields_load(file_form("x.json", VERSION, (size_t)st.st_size), &got,
+		key, dirfd, &fault),
 	    &fault);
 	assert_same(&written, &got);
 	fields_free(all_fields, &got);
-	assert_faulty(fields_load(all_fields, VERSION, &got, key, dirfd,
-			  "x.json", (size_t)st.st_size - 1, &fault),
+	assert_faulty(
+	    fields_load(file_form("x.json", VERSION, (size_t)st.st_size - 1),
+		&got, key, dirfd, &fault),
 	    FAULT_CORRUPT, "x.json is no file of at most", &fault);
-	assert_faulty(fields_load(all_fields, VERSION + 1, &got, key, dirfd,
-			  "x.json", 5000, &fault),
+	assert_faulty(fields_load(file_form("x.json", VERSION + 1, 5000), &got,
+			  key, dirfd, &fault),
 	    FAULT_CORRUPT, "x.json: its version is not 4", &fault);
 	fields_free(all_fields, &got);
 	assert_int_equal(tool_run(*state, "mkdir d && ln -s x.json l"), 0);
-	assert_faulty(fields_load(all_fields, VERSION, &got, key, dirfd, "d",
-			  5000, &fault),
+	assert_faulty(fields_load(file_form("d", VERSION, 5000), &got, key,
+			  dirfd, &fault),
 	    FAULT_CORRUPT, "d is no file", &fault);
 	/* It is never another file by way of a link. */
-	assert_faulty(fields_load(all_fields, VERSION, &got, key, dirfd, "l",
-			  5000, &fault),
+	assert_faulty(fields_load(file_form("l", VERSION, 5000), &got, key,
+			  dirfd, &fault),
 	    FAULT_SYSTEM, "l cannot be read", &fault);
-	assert_faulty(fields_save(all_fields, VERSION, &written, key, 0, dirfd,
-			  "d", &fault),
+	assert_faulty(fields_save(file_form("d", VERSION, 0), &written, key,
+			  dirfd, &fault),
 	    FAULT_SYSTEM, "d cannot be written", &fault);
 	fields_free(all_fields, &written);
 	close(dirfd);
