@@ -121,6 +121,8 @@ pace_note_sync(struct pace *pace, int64_t bytes, int64_t length, bool waited)
 {
 	int64_t rate = rate_of(bytes, length);
 
+	if (rate > 4 * pace->sync)
+		rate = 4 * pace->sync;
 	if (bytes >= TELLING_BYTES && (waited || rate > pace->sync))
 		pace->sync = blend(pace->sync, rate, rate < pace->sync);
 }

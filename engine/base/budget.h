@@ -70,7 +70,8 @@ void pace_note_drain(struct pace *pace, int64_t bytes, int64_t length);
 
 /*
  * So many bytes reached the disk in this time.  If nobody had to wait for
- * them the disk may be faster: the pace is only ever raised by that.
+ * them the disk may be faster: the pace is only ever raised by that.  It at
+ * most doubles: a cache may have taken those bytes, and not the next.
  */
 void
 pace_note_sync(struct pace *pace, int64_t bytes, int64_t length, bool waited);

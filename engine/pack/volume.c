@@ -192,14 +192,12 @@ position(const struct volume *volume)
 static int
 sync_part(struct volume *volume, struct fault *fault)
 {
-	int64_t at = position(volume), before = budget_now();
+	int64_t at = position(volume);
 
 	if (volume->fd < 0 || volume->synced == at)
 		return 0;
 	if (fsio_sync(volume->fd) != 0)
 		return fault_errno(fault, "the archive cannot be synced");
-	pace_note_sync(volume->place.pace, at - volume->awaited,
-	    budget_now() - before, true);
 	volume->synced = volume->awaited = volume->started = at;
 	return 0;
 }
@@ -212,9 +210,12 @@ next_part(struct volume *volume, struct fault *fault)
 	int64_t part = volume->length == 0
 	    ? 0
 	    : volume_parts(volume->place.part_size, volume->length);
+	int64_t unsynced = volume_unsynced(volume), before = budget_now();
 
 	if (sync_part(volume, fault) != 0)
 		return -1;
+	pace_note_sync(
+	    volume->place.pace, unsynced, budget_now() - before, true);
 	volume_close(volume);
 	partial_name(volume, part, name);
 	volume->fd = fsio_create(volume->place.dirfd, name, O_TRUNC);

@@ -333,14 +333,20 @@ static int
 sync_files(struct job *job, struct fault *fault)
 {
 	bool made = job->links.made;
+	int64_t in_flight, unsynced, before;
 
 	if (job->frames != NULL && frames_flush(job->frames, fault) != 0)
 		return -1;
+	job_load(job, &in_flight, &unsynced);
+	before = budget_now();
 	if (sync_spools(job, &made, fault) != 0 ||
 	    links_sync(&job->links, fault) != 0)
 		return -1;
 	if (job->volume_open && volume_sync(&job->volume, fault) != 0)
 		return -1;
+	/* On one disk it is a matter of chance whose sync waits for it. */
+	pace_note_sync(
+	    &job->engine->pace, unsynced, budget_now() - before, true);
 	if (made && fsio_sync_dir(job->jobfd) != 0)
 		return fault_errno(
 		    fault, "the backup's folder cannot be synced");

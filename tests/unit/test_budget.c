@@ -151,8 +151,9 @@ believes_good_news_by_and_by(void **state)
 	pace.read = MIB;
 	pace_note_drain(&pace, 1000 * MIB, BUDGET_SECOND);
 	assert_true(pace.drain > 249 * MIB && pace.drain < 252 * MIB);
+	/* A disk's cache can take some bytes in no time. */
 	pace_note_sync(&pace, 1000 * MIB, BUDGET_SECOND, true);
-	assert_true(pace.sync > 249 * MIB && pace.sync < 252 * MIB);
+	assert_true(pace.sync > MIB && pace.sync < 2 * MIB);
 	pace_note_read(&pace, 1000 * MIB, BUDGET_SECOND);
 	assert_true(pace.read > 249 * MIB && pace.read < 252 * MIB);
 	pace_note_fixed(&pace, 0);

@@ -34,7 +34,7 @@ fill(struct state *state)
 	state->walk = (struct walk_cursor){ INT64_MIN, INT64_MIN, INT64_MIN,
 		INT64_MIN, true, INT64_MIN, INT64_MIN, { INT64_MIN, INT64_MIN },
 		INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN,
-		INT64_MIN };
+		INT64_MIN, INT64_MIN };
 	state->pack = (struct pack_cursor){ INT64_MIN, INT64_MIN, true,
 		INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN,
 		INT64_MIN, INT64_MIN, INT64_MIN, true, { 1, 2, 3 } };
