@@ -16,6 +16,7 @@ import pytest
 
 import fastcgi
 import faults
+import servers
 import trees
 from vault import SECRET, Vault, binary
 
@@ -526,3 +527,19 @@ def test_more_half_requests_than_there_is_room_for(vault):
         half[0].settimeout(20)
         assert half[0].recv(1) == b''
         assert descriptors(vault) < 250
+
+
+def test_large_requests_by_tcp(vault):
+    """Whose windows are narrower than a local socket's buffer."""
+    other = Vault(vault.folder.parent / 'other', vault.site)
+    address = f'127.0.0.1:{servers.free_port()}'
+    with other.start(address=address):
+        for name in ('long header', 'longest body', 'very long body',
+                     'long query'):
+            status, (variables, body) = REQUESTS[name]
+            answer = by_fastcgi(other, variables, body)
+            assert answer.status == status, name
+        answer = answer_in(raw(other, request(HTTP_X='x' * 60_000),
+                               end=False))
+        assert answer.status == 403
+        assert raw(other, request(HTTP_X='x' * 70_000)) == b''
