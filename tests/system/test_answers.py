@@ -12,7 +12,6 @@ import urllib.parse
 
 import pytest
 
-import fastcgi
 import faults
 import forge
 import trees
