@@ -150,9 +150,9 @@ static const struct key keys[] = {
 	{ SECTION_PROFILE, "on_complete", values_path, IN_PROFILE(on_complete),
 	    NULL, false, false,
 	    "A program to run, without a shell, when a backup is complete; "
-	    "its arguments are the backup ID and the path of each part. It "
-	    "may be run twice for one backup if the host kills at that "
-	    "moment." },
+	    "its arguments are the backup ID and the path of each part. What "
+	    "it prints, and that it failed, is in the backup's log. It may be "
+	    "run twice for one backup if the host kills at that moment." },
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
