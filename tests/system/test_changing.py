@@ -33,7 +33,7 @@ def run_and_change(vault, site, change):
             changed.append(state)
             change()
 
-    vault.start(env=faults.environment(site, delay='read:10000'))
+    vault.start(env=faults.environment(site, delay='read:20000'))
     answer = vault.chain(visit=between)
     assert changed, 'no step ended in the middle of a file'
     assert answer.text.startswith('200 OK\n'), answer.text
@@ -114,7 +114,7 @@ def test_in_the_middle(make_vault, tmp_path, change, reason, lost):
     """Another file, another kind of entry, or nothing is where a step
     stopped reading: the entry keeps its length, and the rest is right."""
     site = tmp_path / 'site'
-    before = random.Random(7).randbytes(500000)
+    before = random.Random(7).randbytes(1500000)
     trees.write(f'{site}/victim', before)
     for i in range(10):
         trees.write(f'{site}/other-{i}', f'content {i}')
@@ -185,7 +185,7 @@ def test_before_it_is_read(make_vault, tmp_path):
     """What has changed since the walk saw it is taken as it is now, or named:
     nothing that has taken another's place is read."""
     site, late = tmp_path / 'site', tmp_path / 'late'
-    trees.write(f'{site}/big', random.Random(8).randbytes(300000))
+    trees.write(f'{site}/big', random.Random(8).randbytes(1500000))
     prepare_late(late)
     vault = make_vault(site, step='max = 50ms',
                        profile=f'extra = late:{late}')

@@ -141,7 +141,7 @@ def test_failed_record(make_vault, tmp_path):
 
 def test_running_record(make_vault, tmp_path):
     """An unfinished backup is on the list, too."""
-    trees.write(f'{tmp_path}/site/file', random.Random(5).randbytes(1000000))
+    trees.write(f'{tmp_path}/site/file', random.Random(5).randbytes(2000000))
     vault = make_vault(tmp_path / 'site', step='max = 50ms')
     vault.start(env=faults.environment(tmp_path / 'site', delay='read:20000'))
     vault.get()
@@ -158,7 +158,7 @@ def test_many_warnings(make_vault, tmp_path):
     """The first thousand are in the record, the number of all; the log stops
     at its largest size, and the backup goes on."""
     site, late = tmp_path / 'site', tmp_path / 'late'
-    trees.write(f'{site}/big', random.Random(6).randbytes(300000))
+    trees.write(f'{site}/big', random.Random(6).randbytes(2000000))
     late.mkdir()
     count = 22000
     for i in range(count):
