@@ -46,14 +46,6 @@ struct job {
 };
 
 /*
- * Begin a backup of a profile: directories, state and record, durable on
- * return.  id is set to its ID.  The caller holds the profile's lock.  Returns
- * 0 or -1.
- */
-int job_create(struct engine *engine, const struct profile *profile,
-    enum record_origin origin, char id[ID_SIZE], struct fault *fault);
-
-/*
  * Open an unfinished backup; the caller holds its lock until job_close.
  * FAULT_NOT_FOUND: there is no state.  FAULT_CORRUPT: what is there is not
  * what we wrote.  Returns 0 or -1; after either, job_close.

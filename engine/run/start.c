@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/fsio.h"
 #include "base/stamp.h"
+#include "run/beginning.h"
 #include "run/ending.h"
 #include "run/engine.h"
 #include "run/job.h"
@@ -216,7 +217,7 @@ decide(struct engine *engine, const struct profile *profile,
 		if (result != 0)
 			return result < 0 ? START_FAULT : START_REPEAT;
 	}
-	return job_create(engine, profile, terms->origin, id, fault) != 0
+	return beginning_make(engine, profile, terms->origin, id, fault) != 0
 	    ? START_FAULT
 	    : START_STEP;
 }
