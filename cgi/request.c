@@ -268,13 +268,23 @@ read_query(struct request *request, struct gateway *gateway,
 	return parse_params(request, &request->query, error);
 }
 
+/* A form, whatever parameters the type has. */
+static bool
+is_form(const char *type)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	size_t length = sizeof(form) - 1;
+
+	return type != NULL && strncasecmp(type, form, length) == 0 &&
+	    (type[length] == '\0' || strchr("; \t", type[length]) != NULL);
+}
+
 static int
 read_body(struct request *request, struct gateway *gateway,
     struct request_error *error)
 {
 	const char *length = gateway_variable(gateway, "CONTENT_LENGTH");
 	const char *type = gateway_variable(gateway, "CONTENT_TYPE");
-	static const char form[] = "application/x-www-form-urlencoded";
 	long long size;
 	char *end;
 	ssize_t got;
@@ -287,8 +297,7 @@ read_body(struct request *request, struct gateway *gateway,
 		return refuse(error, 400, "the Content-Length is malformed");
 	if (size > REQUEST_BODY_MAX)
 		return refuse(error, 413, "the body is too long");
-	if (size > 0 &&
-	    (type == NULL || strncasecmp(type, form, sizeof(form) - 1) != 0))
+	if (size > 0 && !is_form(type))
 		return refuse(error, 415,
 		    "the body must be application/x-www-form-urlencoded");
 	got = gateway_read(gateway,

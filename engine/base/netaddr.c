@@ -18,12 +18,15 @@ is_v4(const struct netaddr *address)
 int
 netaddr_parse(const char *text, struct netaddr *address)
 {
+	uint8_t v4[4];
+
 	if (inet_pton(AF_INET6, text, address->bytes) == 1)
 		return 0;
+	if (inet_pton(AF_INET, text, v4) != 1)
+		return -1;
 	memcpy(address->bytes, v4_prefix, sizeof(v4_prefix));
-	if (inet_pton(AF_INET, text, address->bytes + 12) == 1)
-		return 0;
-	return -1;
+	memcpy(address->bytes + sizeof(v4_prefix), v4, sizeof(v4));
+	return 0;
 }
 
 int
