@@ -185,8 +185,7 @@ knows_an_id(void **state)
 		"20261121-093015-abcdefghijklmno1",
 		"20261121-093015-abcdefghijklmno8",
 		"20261121-093015-../../../../../.",
-		"20261121-093015-/bcdefgh"
-		"ijklmnop",
+		"20261121-093015-/bcdefghijklmnop",
 		"20261121_093015-abcdefghijklmnop",
 		"2026112a-093015-abcdefghijklmnop",
 		"20261121-093015-abcdefghijklmno\xff",
