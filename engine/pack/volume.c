@@ -4,6 +4,7 @@
 #include "base/budget.h"
 #include "base/fault.h"
 #include "base/fsio.h"
+#include "store/record.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -212,6 +213,11 @@ next_part(struct volume *volume, struct fault *fault)
 	    : volume_parts(volume->place.part_size, volume->length);
 	int64_t unsynced = volume_unsynced(volume), before = budget_now();
 
+	if (part >= RECORD_PARTS_MAX)
+		return fault_set(fault, FAULT_SYSTEM,
+		    "the archive would have more than %d parts; make part_size "
+		    "larger",
+		    RECORD_PARTS_MAX);
 	if (sync_part(volume, fault) != 0)
 		return -1;
 	pace_note_sync(

@@ -57,7 +57,10 @@ int volume_open(struct volume *volume, const struct volume_place *place,
 /* Close it; a closed one is accepted. */
 void volume_close(struct volume *volume);
 
-/* Append bytes, to as many parts as it takes.  Returns 0 or -1. */
+/*
+ * Append bytes, to as many parts as it takes; more than RECORD_PARTS_MAX are
+ * FAULT_SYSTEM.  Returns 0 or -1.
+ */
 int volume_append(struct volume *volume, const void *bytes, size_t length,
     struct fault *fault);
 

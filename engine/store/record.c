@@ -13,7 +13,6 @@
 
 #define RECORD_VERSION  1
 #define RECORD_SIZE_MAX (64 * 1024 * 1024)
-#define PARTS_MAX       1000000
 
 /* A path is cut to this in a warning; the log has it whole. */
 #define WARNING_PATH_MAX 4096
@@ -76,7 +75,7 @@ static const struct field record_fields[] = {
 	{ .name = "parts",
 	    .kind = FIELD_LIST,
 	    AT(parts),
-	    .size = PARTS_MAX,
+	    .size = RECORD_PARTS_MAX,
 	    .fields = part_fields,
 	    .count = offsetof(struct record, part_count),
 	    .stride = sizeof(struct record_part) },

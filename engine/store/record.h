@@ -20,6 +20,7 @@ struct strbuf;
 
 #define RECORD_FILE         "record.json"
 #define RECORD_WARNINGS_MAX 1000
+#define RECORD_PARTS_MAX    100000
 
 enum phase_id {
 	PHASE_INIT,

@@ -5,6 +5,7 @@
 
 #include "base/budget.h"
 #include "pack/volume.h"
+#include "store/record.h"
 
 #define NAME "site.tar.zst"
 #define PART 1000
@@ -110,6 +111,28 @@ counts_and_names_parts(void **state)
 	    volume_part_name(name, "a", 9, 0, ".partial"), "a.001.partial");
 	assert_string_equal(volume_part_name(name, "a", 9, 998, ""), "a.999");
 	assert_string_equal(volume_part_name(name, "a", 9, 999, ""), "a.1000");
+}
+
+/* A record could not name them. */
+static void
+refuses_too_many_parts(void **state)
+{
+	struct place place = place_open(state);
+	char name[VOLUME_NAME_SIZE];
+
+	for (int i = 0; i < RECORD_PARTS_MAX; i++) {
+		int fd = openat(place.dirfd,
+		    volume_part_name(name, NAME, 1, i, VOLUME_PARTIAL),
+		    O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+		close(fd);
+	}
+	reopen(&place, 1, RECORD_PARTS_MAX - 1);
+	append(&place, "x", 1);
+	assert_faulty(volume_append(&place.volume, "x", 1, &place.fault),
+	    FAULT_SYSTEM, "would have more than 100000 parts", &place.fault);
+	place_close(&place);
 }
 
 static void
@@ -340,6 +363,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(counts_and_names_parts),
+		scratch_test(refuses_too_many_parts),
 		scratch_test(writes_one_file),
 		scratch_test(splits_at_the_part_size),
 		scratch_test(cuts_across_parts),
