@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/strbuf.h"
+#include "pack/attributes.h"
 #include "pack/frames.h"
 
 #include <archive.h>
@@ -20,7 +21,7 @@
 #include <sys/xattr.h>
 
 struct tarball {
-	struct archive *disk; /* reads attributes, knows names of owners */
+	struct archive *disk; /* reads ACLs, knows names of owners */
 	struct archive_entry *entry;
 	struct strbuf header;
 	bool discard;
@@ -53,8 +54,8 @@ tarball_new(void)
 	    archive_read_disk_set_symlink_logical(tarball->disk) !=
 		ARCHIVE_OK ||
 	    archive_read_disk_set_behavior(tarball->disk,
-		ARCHIVE_READDISK_NO_SPARSE | ARCHIVE_READDISK_NO_FFLAGS) !=
-		ARCHIVE_OK)
+		ARCHIVE_READDISK_NO_SPARSE | ARCHIVE_READDISK_NO_FFLAGS |
+		    ARCHIVE_READDISK_NO_XATTR) != ARCHIVE_OK)
 		abort();
 	return tarball;
 }
@@ -68,37 +69,6 @@ tarball_free(struct tarball *tarball)
 	archive_read_free(tarball->disk);
 	strbuf_close(&tarball->header);
 	free(tarball);
-}
-
-/*
- * Put xattrs and ACLs into the entry.  Most files have none; ACLs are xattrs
- * too, so one call tells.
- */
-static int
-read_attributes(struct tarball *tarball, int fd, const struct stat *st)
-{
-	char path[64];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	length = flistxattr(fd, NULL, 0);
-	if (length < 0 && errno == EBADF) {
-		/* O_PATH: only this path leads to them. */
-		length = listxattr(path, NULL, 0);
-		fd = -1;
-	}
-	if (length == 0 || (length < 0 && errno == ENOTSUP))
-		return 0;
-	if (length < 0)
-		return errno;
-	archive_entry_copy_sourcepath(tarball->entry, path);
-	errno = 0;
-	if (archive_read_disk_entry_from_file(
-		tarball->disk, tarball->entry, fd, st) < ARCHIVE_OK)
-		return archive_errno(tarball->disk) != 0
-		    ? archive_errno(tarball->disk)
-		    : EIO;
-	return 0;
 }
 
 /* The rest comes later, for an ACL that is read changes the mode. */
@@ -164,6 +134,9 @@ make_header(struct tarball *tarball, struct fault *fault)
 		    archive_error_string(archive) != NULL
 			? archive_error_string(archive)
 			: "no memory");
+	else if (!attributes_are_in(tarball->entry, &tarball->header))
+		result = fault_set(fault, FAULT_RETRY,
+		    "a header of the archive cannot be made: no memory");
 	tarball->discard = true;
 	archive_write_free(archive);
 	return result;
@@ -177,8 +150,8 @@ tarball_header(struct tarball *tarball, struct frames *frames,
 	begin_entry(tarball->entry, entry);
 	*attributes_errno = 0;
 	if (entry->fd >= 0 && entry->hardlink == NULL) {
-		*attributes_errno =
-		    read_attributes(tarball, entry->fd, &entry->st);
+		*attributes_errno = attributes_read(
+		    tarball->disk, tarball->entry, entry->fd, &entry->st);
 		if (*attributes_errno != 0)
 			begin_entry(tarball->entry, entry);
 	}

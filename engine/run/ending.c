@@ -52,7 +52,11 @@ clear_dir(
 	return result;
 }
 
-/* Remove the directory id below parent, the file last in it at the end. */
+/*
+ * Remove the directory id below parent, the file last in it at the end.  After
+ * a power cut others may be there without it: prune and start know them for
+ * what they are.
+ */
 static int
 remove_dir(int parent, const char *id, const char *last, struct fault *fault)
 {
@@ -63,8 +67,6 @@ remove_dir(int parent, const char *id, const char *last, struct fault *fault)
 		return errno == ENOENT ? 0
 				       : fault_errno(fault, "backup %s", id);
 	result = clear_dir(fd, last, last, fault);
-	if (result == 0 && fsio_sync_dir(fd) != 0)
-		result = fault_errno(fault, "backup %s", id);
 	if (result == 0 && fsio_remove(fd, last) != 0 && errno != ENOENT)
 		result = fault_errno(fault, "backup %s", id);
 	close(fd);

@@ -35,7 +35,8 @@ static bool
 is_surplus(
     const struct job *job, const struct history_entry *entry, int64_t *kept)
 {
-	if (entry->profile != job->profile->number ||
+	if (job->profile->keep_last == 0 ||
+	    entry->profile != job->profile->number ||
 	    entry->status == RECORD_RUNNING || !entry->verified)
 		return false;
 	if (*kept >= job->profile->keep_last)
@@ -73,8 +74,6 @@ prune_all(struct job *job, struct fault *fault)
 	int64_t kept = 0;
 	int result;
 
-	if (job->profile->keep_last == 0)
-		return PHASE_ENDED;
 	result = history_load(&history, &job->engine->datadir, 0, fault);
 	for (size_t i = 0; i < history.count && result == 0; i++) {
 		const struct history_entry *entry = &history.entries[i];

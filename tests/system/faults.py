@@ -11,10 +11,12 @@ def sanitized():
     return os.environ.get('STEPVAULT_SANITIZED') == '1'
 
 
-def stride():
-    """How far apart the cuts of a run are that are tried: all are, but with
-    a sanitizer, which makes each some times slower, one in seven."""
-    return 7 if sanitized() else 1
+def stride(usual=1):
+    """How far apart the instants are that are tried.  With a sanitizer, which
+    makes each some times slower, it is one in seven of what is usual;
+    $STEPVAULT_STRIDE, as in the target 'exhaustive', goes before both."""
+    given = os.environ.get('STEPVAULT_STRIDE')
+    return int(given) if given else usual * 7 if sanitized() else usual
 
 
 def preload():

@@ -90,11 +90,11 @@ class Subject:
         assert number > 0
         return number
 
-    def everywhere(self, prefix, environment, calls, **kwargs):
+    def everywhere(self, prefix, environment, calls, stride=None, **kwargs):
         """attempt with environment(n) for every n, and for some more: the
         number of calls differs a little with the machine's speed."""
         stop = threading.Event()
-        stride = faults.stride()
+        stride = stride or faults.stride()
         phase = random.randrange(stride)
 
         def work(first):

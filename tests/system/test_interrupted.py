@@ -17,9 +17,17 @@ def host():
         yield host
 
 
+@pytest.fixture
+def slow_host():
+    """One whose first step cannot have ended when it is killed."""
+    with servers.Host(slow='read:40000', step='max = 5s') as host:
+        yield host
+
+
 @every_kind
-def test_program_is_killed_in_mid_step(host, kind):
+def test_program_is_killed_in_mid_step(slow_host, kind):
     """The next goes on, and the server does not complain in our secrets."""
+    host = slow_host
     server = host.serve(kind)
     sock = server.begin()
     servers.wait_for(host.step_runs, 'running step')

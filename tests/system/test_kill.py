@@ -146,6 +146,34 @@ def test_killed_after_every_change(subject):
     cut_everywhere(subject, 'after')
 
 
+def kill_at_random(vault, rand, most):
+    """Kill a backup at random instants, until it is complete or it was the
+    last; how often.  After five lives in a row that came to nothing the
+    backup fails, rightly: on a slow machine they become longer."""
+    kills = checkpoints = 0
+    stretch = 1
+    while kills < most:
+        vault.start()
+        timer = threading.Timer(stretch * rand.uniform(0.008, 0.06),
+                                vault.process.kill)
+        timer.start()
+        try:
+            answer = vault.chain()
+        except OSError:
+            answer = None
+        timer.cancel()
+        timer.join()
+        if answer is not None and answer.status == 200:
+            break
+        assert answer is None, answer.text
+        vault.process.wait(10)
+        kills += 1
+        before, checkpoints = checkpoints, (vault.state() or {
+            'checkpoints': 0})['checkpoints']
+        stretch = 1 if checkpoints > before else 2 * stretch
+    return kills
+
+
 def test_killed_at_random_instants(tmp_path):
     """A larger backup, killed again and again while it goes on."""
     seed = random.randrange(2**32)
@@ -157,31 +185,12 @@ def test_killed_at_random_instants(tmp_path):
     subject = Subject(tmp_path, site,
                       step='max = 100ms\ncheckpoint_size = 2M',
                       profile='part_size = 8M')
-    slowness = 6 if faults.sanitized() else 1
     kills = rounds = 0
     while kills < 200:
         rounds += 1
         folder = tmp_path / f'round-{rounds}'
         with Vault(folder, site, **subject.config) as vault:
-            # Each life is long enough for a checkpoint or two, as the backup
-            # fails, rightly, after five that come to nothing.
-            while kills < 200:
-                vault.start()
-                timer = threading.Timer(
-                    slowness * rand.uniform(0.008, 0.06),
-                    vault.process.kill)
-                timer.start()
-                try:
-                    answer = vault.chain()
-                except OSError:
-                    answer = None
-                timer.cancel()
-                timer.join()
-                if answer is not None and answer.status == 200:
-                    break
-                assert answer is None, answer.text
-                vault.process.wait(10)
-                kills += 1
+            kills += kill_at_random(vault, rand, 200 - kills)
             subject.finish(vault)
         shutil.rmtree(folder)
     print(f'{kills} kills in {rounds} backups')

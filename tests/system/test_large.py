@@ -27,6 +27,5 @@ def test_large_file(make_vault, tmp_path):
     line, = (line for line in listing.splitlines()
              if line.endswith('files/large'))
     assert line.split()[4] == str(size)
-    for name in ('large', 'small'):
-        subprocess.run(f'tar --zstd -xOf {archive} files/{name} | '
-                       f'cmp - {site}/{name}', shell=True, check=True)
+    subprocess.run(f'tar --zstd -xOf {archive} files/large | '
+                   f'cmp - {site}/large', shell=True, check=True)

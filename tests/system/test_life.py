@@ -298,12 +298,13 @@ def test_keep_last(make_vault, tmp_path):
     assert len(list((vault.data / 'backups').iterdir())) == 5
 
 
-def test_leftovers(make_vault, tmp_path):
+@pytest.mark.parametrize('keep_last', (0, 1))
+def test_leftovers(make_vault, tmp_path, keep_last):
     """What a removal left behind goes with the next; what is no backup, or
     has a record that cannot be verified, stays."""
     site = tmp_path / 'site'
     trees.write(f'{site}/file', 'x')
-    vault = make_vault(site, profile='keep_last = 1')
+    vault = make_vault(site, profile=f'keep_last = {keep_last}')
     vault.cli('run')
     doubtful = vault.data / 'backups' / vault.record()['id']
     text = (doubtful / 'record.json').read_text()
@@ -313,7 +314,7 @@ def test_leftovers(make_vault, tmp_path):
     leftover = backups / ('20200101-000000-' + 'a' * 16)
     trees.write(f'{leftover}/half.tar.zst', 'x')
     trees.write(f'{backups}/no-backup/file', 'x')
-    for _ in range(2):
+    for _ in range(1 + keep_last):
         vault.cli('run')
     assert {path.name for path in backups.iterdir()} == {
         vault.record()['id'], doubtful.name, 'no-backup'}
