@@ -159,9 +159,11 @@ class Host:
                    log[end + 1:at])
 
     def step_runs(self):
-        """A step is running at this moment."""
-        jobs = self.vault.data / 'jobs'
-        return any(jobs.glob('*/intent')) if jobs.exists() else False
+        """A step is running at this moment, and has said so."""
+        for mark in (self.vault.data / 'jobs').glob('*/intent'):
+            with contextlib.suppress(FileNotFoundError):
+                return mark.stat().st_size > 0
+        return False
 
     def assert_archive(self, status='complete'):
         """The backup is there, once, and right."""
