@@ -114,6 +114,9 @@ class Host:
         shutil.copy(binary('FCGI'), self.program)
         settings = ' '.join(f'{name}={shlex.quote(value)}'
                             for name, value in self.env.items())
+        # The server's user may not reach into the folder of the build.
+        library = shutil.copy(binary('FAULTFS'), self.folder / 'usr/local')
+        settings = settings.replace(binary('FAULTFS'), str(library))
         installed.write_text(
             f'#!/bin/sh\n{settings} exec {self.program} "$@"\n')
         installed.chmod(0o755)
