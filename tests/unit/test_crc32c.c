@@ -30,30 +30,23 @@ knows_rfc_3720_b_4(void **state)
 	assert_int_equal(crc32c(0, NULL, 0), 0);
 }
 
+/* Whichever way this machine goes. */
 static void
-table_and_instruction_agree(void **state)
+agrees_with_the_table(void **state)
 {
 	struct dice dice = dice_new();
 	unsigned char bytes[600];
 
 	(void)state;
-#if defined(__x86_64__)
-	if (!__builtin_cpu_supports("sse4.2"))
-		skip();
 	for (int i = 0; i < 5000; i++) {
 		uint32_t before = (uint32_t)dice_bits(&dice);
 		size_t start = dice_roll(&dice, 16);
 		size_t length = dice_roll(&dice, 500);
 
 		dice_fill(&dice, bytes + start, length);
-		assert_int_equal(by_table(before, bytes + start, length),
-		    by_instruction(before, bytes + start, length));
+		assert_int_equal(crc32c(before, bytes + start, length),
+		    ~by_table(~before, bytes + start, length));
 	}
-#else
-	(void)dice;
-	(void)bytes;
-	skip();
-#endif
 }
 
 static void
@@ -96,7 +89,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(knows_rfc_3720_b_4),
-		cmocka_unit_test(table_and_instruction_agree),
+		cmocka_unit_test(agrees_with_the_table),
 		cmocka_unit_test(goes_on_from_any_place),
 		cmocka_unit_test(finds_every_flipped_bit),
 	};
