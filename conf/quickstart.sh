@@ -26,8 +26,8 @@ folder=$(cd "$folder" && pwd)
 
 build() {
 	"$source/conf/packages.sh" gcc libc6-dev cmake ninja-build pkg-config \
-		libarchive-dev libfcgi-dev libinih-dev libjansson-dev libssl-dev \
-		lighttpd curl ca-certificates tar zstd
+		libarchive-dev libfcgi-dev libinih-dev libjansson-dev libmariadb-dev \
+		libssl-dev lighttpd curl ca-certificates tar zstd
 	echo "Building in $source/build/release"
 	(cd "$source" && cmake --preset release && cmake --build --preset release) \
 		>"$folder/build.log" 2>&1 || {

@@ -21,7 +21,7 @@ fi
 conf/packages.sh gcc clang clang-format clang-tidy libclang-rt-14-dev \
 	libc6-dev cmake ninja-build \
 	pkg-config libarchive-dev libfcgi-dev libinih-dev libjansson-dev \
-	libssl-dev libcmocka-dev \
+	libmariadb-dev libssl-dev libcmocka-dev \
 	python3 python3-pytest python3-requests python3-selenium \
 	nginx-light lighttpd apache2 libapache2-mod-fcgid spawn-fcgi \
 	libfcgi-bin systemd curl wget php-cli chromium chromium-driver \

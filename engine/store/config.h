@@ -37,9 +37,12 @@ struct config {
 	char *secret_file;
 	char *timezone;
 	struct netblocks trusted_proxies;
-	int64_t step_max;   /* nanoseconds */
-	int64_t step_min;   /* nanoseconds */
-	int64_t checkpoint; /* nanoseconds */
+	bool companion;         /* one may be started */
+	int64_t snapshot_max;   /* nanoseconds without anybody asking */
+	int64_t snapshot_tries; /* then a dump goes on without a snapshot */
+	int64_t step_max;       /* nanoseconds */
+	int64_t step_min;       /* nanoseconds */
+	int64_t checkpoint;     /* nanoseconds */
 	int64_t checkpoint_size;
 	int64_t workers; /* compressing threads of a step, 0 to 16 */
 	struct profile *profiles;

@@ -15,6 +15,18 @@
 /* A saved SHA-256; see pack/digest.h. */
 #define CURSOR_DIGEST_SIZE 112
 
+/*
+ * Where in an object of a database its dump is.  The key is the last row's, its
+ * columns as hexadecimal with commas between.
+ */
+#define CURSOR_KEY_SIZE (16 * 1024)
+
+struct dump_place {
+	int64_t rows;       /* read of it so far */
+	char structure[65]; /* hash of what the object was when it was begun */
+	char key[CURSOR_KEY_SIZE];
+};
+
 struct walk_cursor {
 	int64_t root;     /* index of the root at hand */
 	int64_t folder;   /* line of the folder at hand; -1: root not begun */

@@ -2,6 +2,7 @@
 #ifndef ENGINE_STORE_PROFILE_H
 #define ENGINE_STORE_PROFILE_H
 
+#include "store/database.h"
 #include "store/token.h"
 
 #include <stdbool.h>
@@ -33,6 +34,14 @@ struct extras {
 	int count;
 };
 
+struct databases {
+	struct database *items;
+	int count;
+};
+
+/* Whose rights views, triggers, routines and events have when restored. */
+enum definers { DEFINERS_KEEP, DEFINERS_DROP };
+
 struct profile {
 	int64_t number;
 	char *name;
@@ -40,6 +49,11 @@ struct profile {
 	struct extras extras;
 	struct texts excludes;
 	bool default_excludes;
+	struct databases databases;
+	char *password_file;          /* for URLs without one; or NULL */
+	struct texts excluded_tables; /* GLOB, or LABEL.GLOB for one database */
+	struct texts excluded_data;   /* the same: only their structure */
+	int definers;                 /* enum definers */
 	struct compression compression;
 	int64_t part_size; /* bytes; 0: one part */
 	bool one_file_system;
@@ -50,9 +64,10 @@ struct profile {
 	char *on_complete;   /* absolute, or NULL */
 };
 
-/* No profile has more folders or patterns than this; state has room for it. */
-#define PROFILE_EXTRAS_MAX   64
-#define PROFILE_EXCLUDES_MAX 500
+/* No profile has more of these; state has room for them. */
+#define PROFILE_EXTRAS_MAX    64
+#define PROFILE_EXCLUDES_MAX  500
+#define PROFILE_DATABASES_MAX 64
 
 /* Free what a profile owns. */
 void profile_close(struct profile *profile);

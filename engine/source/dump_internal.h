@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_SOURCE_DUMP_INTERNAL_H
+#define ENGINE_SOURCE_DUMP_INTERNAL_H
+
+#include "source/dump.h"
+
+struct db;
+struct table;
+
+/*
+ * The pieces of the dump: dump.c has the session, the snapshot and the frame
+ * of each piece of text; dump_list.c the list; dump_table.c tables and their
+ * rows; dump_object.c everything else.
+ */
+
+/* In the order in which objects are loaded. */
+enum dump_kind {
+	DUMP_DATABASE, /* character set and collation of the whole */
+	DUMP_SEQUENCE,
+	DUMP_TABLE,
+	DUMP_FUNCTION,
+	DUMP_PROCEDURE,
+	DUMP_PLACEHOLDER, /* a view's columns, for other views to refer to */
+	DUMP_VIEW,
+	DUMP_TRIGGER,
+	DUMP_EVENT,
+	DUMP_KIND_COUNT,
+};
+
+/* A line of the list, taken apart. */
+struct dump_line {
+	enum dump_kind kind;
+	char *name;     /* malloc'd */
+	bool with_rows; /* TABLE: else only its structure is wanted */
+	bool covered;   /* TABLE: its engine is transactional */
+	bool keyless;   /* TABLE */
+	int64_t bytes;  /* TABLE: data length by the server's estimate */
+	int64_t rows;   /* TABLE: number of rows by the server's estimate */
+	char *made;     /* malloc'd: when it was made, as the server says */
+};
+
+struct dump {
+	struct dump_terms terms;
+	struct dump_facts facts;
+	struct db *db;
+	bool in_snapshot;
+	struct table *table; /* described last, perhaps with rows under way */
+};
+
+/* Take a line apart; 0 or -1 (FAULT_USAGE).  Then dump_line_close. */
+int
+dump_line_parse(struct dump_line *line, const char *text, struct fault *fault);
+void dump_line_close(struct dump_line *line);
+
+/*
+ * What a failed statement of the database means for the dump: DUMP_WAIT,
+ * DUMP_AGAIN or DUMP_FAULT; name is the object's, for the fault.
+ */
+enum dump_outcome
+dump_failed(struct dump *dump, const char *name, struct fault *fault);
+
+/*
+ * Each piece of text stands between these two: what a session needs to load it
+ * is set, and set back.
+ */
+void dump_begin_piece(struct strbuf *text);
+void dump_end_piece(struct strbuf *text);
+
+/* Append a note about an object. */
+void dump_note(struct strbuf *notes, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* dump_read for a table, and for anything else. */
+enum dump_outcome dump_table_read(struct dump *dump,
+    const struct dump_line *line, int64_t bytes, struct dump_place *place,
+    struct strbuf *text, struct strbuf *notes, struct fault *fault);
+enum dump_outcome
+dump_object_read(struct dump *dump, const struct dump_line *line,
+    struct strbuf *text, struct strbuf *notes, struct fault *fault);
+
+/* Give up rows under way and forget the table; NULL is accepted. */
+void dump_table_drop(struct dump *dump);
+
+#endif
