@@ -27,34 +27,34 @@ struct strbuf;
  * path or a statement.
  */
 
-#define COMPANION_TOKEN_SIZE 33
-
 enum companion_request {
-	COMPANION_BEGIN, /* take a snapshot: token and facts */
-	COMPANION_LIST,  /* dump_list: text and notes */
-	COMPANION_READ,  /* dump_read: place, text and notes */
-	COMPANION_END,   /* let go of a snapshot */
+	/* take a snapshot: token and facts.  One of the same backup and
+	 * database that nobody has read from yet is given again. */
+	COMPANION_BEGIN,
+	COMPANION_LIST, /* dump_list: text and notes */
+	COMPANION_READ, /* dump_read: place, text and notes */
+	COMPANION_END,  /* let go of a snapshot */
 };
 
 /* What a step asks. */
 struct companion_ask {
-	int request;                      /* enum companion_request */
-	char token[COMPANION_TOKEN_SIZE]; /* all but BEGIN */
-	char id[ID_SIZE];                 /* BEGIN: of the backup */
-	int64_t profile;                  /* BEGIN: its number */
-	int64_t database;                 /* BEGIN: index in the profile */
-	const char *line;                 /* READ: of the object */
-	int64_t bytes;                    /* READ: of text, about */
-	const struct dump_place *place;   /* READ: where to go on */
+	int request;                    /* enum companion_request */
+	char token[DUMP_TOKEN_SIZE];    /* all but BEGIN */
+	char id[ID_SIZE];               /* BEGIN: of the backup */
+	int64_t profile;                /* BEGIN: its number */
+	int64_t database;               /* BEGIN: index in the profile */
+	const char *line;               /* READ: of the object */
+	int64_t bytes;                  /* READ: of text, about */
+	const struct dump_place *place; /* READ: where to go on */
 };
 
 /* What it is told; text and notes are appended to. */
 struct companion_answer {
-	char token[COMPANION_TOKEN_SIZE]; /* BEGIN */
-	struct dump_facts facts;          /* BEGIN */
-	struct dump_place *place;         /* READ: the caller's, or NULL */
-	struct strbuf *text;              /* LIST, READ: the caller's */
-	struct strbuf *notes;             /* LIST, READ: the caller's */
+	char token[DUMP_TOKEN_SIZE]; /* BEGIN */
+	struct dump_facts facts;     /* BEGIN */
+	struct dump_place *place;    /* READ: the caller's, or NULL */
+	struct strbuf *text;         /* LIST, READ: the caller's */
+	struct strbuf *notes;        /* LIST, READ: the caller's */
 };
 
 /*

@@ -36,6 +36,7 @@ struct phase {
 const struct phase *phase_of(enum phase_id id);
 
 extern const struct phase phase_init;
+extern const struct phase phase_dump;
 extern const struct phase phase_walk;
 extern const struct phase phase_pack;
 extern const struct phase phase_finish;

@@ -20,6 +20,8 @@ phase_of(enum phase_id id)
 	switch (id) {
 	case PHASE_INIT:
 		return &phase_init;
+	case PHASE_DUMP:
+		return &phase_dump;
 	case PHASE_WALK:
 		return &phase_walk;
 	case PHASE_PACK:

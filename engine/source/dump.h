@@ -2,13 +2,14 @@
 #ifndef ENGINE_SOURCE_DUMP_H
 #define ENGINE_SOURCE_DUMP_H
 
+#include "store/cursor.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct database;
 struct dump;
-struct dump_place;
 struct fault;
 struct profile;
 struct strbuf;
@@ -53,8 +54,8 @@ struct dump_terms {
 
 /* What there is to know about the server. */
 struct dump_facts {
-	char server[128]; /* "MariaDB 10.11.6", "MySQL 8.0.36" */
-	char charset[64]; /* of the database */
+	char server[DUMP_SERVER_SIZE]; /* "MariaDB 10.11.6", "MySQL 8.0.36" */
+	char charset[64];              /* of the database */
 	char collation[64];
 };
 

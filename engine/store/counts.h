@@ -13,6 +13,9 @@ struct counts {
 	int64_t hardlinks;
 	int64_t specials; /* FIFOs and devices */
 	int64_t bytes;    /* of the files' content */
+	int64_t databases;
+	int64_t tables;
+	int64_t rows;
 	/* left out */
 	int64_t excluded;
 	int64_t sockets;
@@ -34,9 +37,10 @@ struct counts {
 	COUNTS_FIELD(type, files), COUNTS_FIELD(type, folders),          \
 	    COUNTS_FIELD(type, symlinks), COUNTS_FIELD(type, hardlinks), \
 	    COUNTS_FIELD(type, specials), COUNTS_FIELD(type, bytes),     \
-	    COUNTS_FIELD(type, excluded), COUNTS_FIELD(type, sockets),   \
-	    COUNTS_FIELD(type, unread), COUNTS_FIELD(type, changed),     \
-	    COUNTS_FIELD(type, mounts), COUNTS_FIELD(type, outside),     \
-	    COUNTS_FIELD(type, warnings)
+	    COUNTS_FIELD(type, databases), COUNTS_FIELD(type, tables),   \
+	    COUNTS_FIELD(type, rows), COUNTS_FIELD(type, excluded),      \
+	    COUNTS_FIELD(type, sockets), COUNTS_FIELD(type, unread),     \
+	    COUNTS_FIELD(type, changed), COUNTS_FIELD(type, mounts),     \
+	    COUNTS_FIELD(type, outside), COUNTS_FIELD(type, warnings)
 
 #endif

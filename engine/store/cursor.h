@@ -27,6 +27,47 @@ struct dump_place {
 	char key[CURSOR_KEY_SIZE];
 };
 
+/* The archive and its spools at a checkpoint to which a phase can go back. */
+struct archive_mark {
+	int64_t volume;
+	struct extent manifest;
+	struct extent sums;
+	struct extent frames;
+	struct extent warnings;
+	struct extent objects;
+	int64_t warned; /* counts.warnings */
+};
+
+#define DUMP_TOKEN_SIZE  33
+#define DUMP_SERVER_SIZE 128
+
+struct dump_cursor {
+	int64_t database;          /* index in the profile of the one at hand */
+	int64_t count;             /* of databases in the profile */
+	int64_t stage;             /* enum in run/phase_dump.c */
+	struct archive_mark begin; /* of the database */
+	int64_t object;            /* line of the object at hand */
+	struct dump_place place;   /* in it */
+	/* the snapshot that the companion holds; "": none */
+	char token[DUMP_TOKEN_SIZE];
+	char server[DUMP_SERVER_SIZE];
+	bool per_chunk;     /* goes on without a snapshot */
+	bool lone;          /* no companion can be had */
+	int64_t restarts;   /* of the database */
+	int64_t held;       /* times that an object was begun in one go */
+	int64_t waits;      /* since when nothing comes; 0: it does */
+	int64_t unanswered; /* calls of the companion in a row */
+	/* of the database so far */
+	int64_t started;
+	int64_t members;
+	int64_t tables;
+	int64_t rows;
+	int64_t bytes;
+	int64_t expected; /* bytes, by the server's estimates */
+	/* of all databases */
+	int64_t done;
+};
+
 struct walk_cursor {
 	int64_t root;     /* index of the root at hand */
 	int64_t folder;   /* line of the folder at hand; -1: root not begun */

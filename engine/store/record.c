@@ -5,21 +5,24 @@
 #include "base/fsio.h"
 #include "base/strbuf.h"
 #include "store/fields.h"
+#include "store/profile.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define RECORD_VERSION  1
+#define RECORD_VERSION  2
 #define RECORD_SIZE_MAX (64 * 1024 * 1024)
 
 /* A path is cut to this in a warning; the log has it whole. */
 #define WARNING_PATH_MAX 4096
 
-const char *const record_phase_words[] = { "init", "walk", "pack", "finish",
-	"publish", "prune", "notify", NULL };
+const char *const record_phase_words[] = { "init", "dump", "walk", "pack",
+	"finish", "publish", "prune", "notify", NULL };
 const char *const record_status_words[] = { "running", "complete", "failed",
+	NULL };
+const char *const record_consistency_words[] = { "snapshot", "per-chunk",
 	NULL };
 const char *const record_origin_words[] = { "frontend", "cli", NULL };
 
@@ -32,6 +35,29 @@ static const struct field part_fields[] = {
 	    .offset = offsetof(struct record_part, size) },
 	FIELD_END,
 };
+
+#define AT(member) .offset = offsetof(struct record_database, member)
+
+static const struct field database_fields[] = {
+	{ .name = "name", .kind = FIELD_STRING, AT(name) },
+	{ .name = "server", .kind = FIELD_STRING, AT(server) },
+	{ .name = "consistency",
+	    .kind = FIELD_WORD,
+	    AT(consistency),
+	    .words = record_consistency_words },
+	{ .name = "tables", .kind = FIELD_NUMBER, AT(tables) },
+	{ .name = "rows", .kind = FIELD_NUMBER, AT(rows) },
+	{ .name = "bytes", .kind = FIELD_NUMBER, AT(bytes) },
+	{ .name = "seconds", .kind = FIELD_NUMBER, AT(seconds) },
+	{ .name = "restarts", .kind = FIELD_NUMBER, AT(restarts) },
+	{ .name = "warnings", .kind = FIELD_NUMBER, AT(warnings) },
+	FIELD_END,
+};
+
+#undef AT
+
+static const struct form database_form = { database_fields, RECORD_VERSION, 0,
+	"database", 64 * 1024 };
 
 static const struct field warning_fields[] = {
 	{ .name = "path",
@@ -92,6 +118,13 @@ static const struct field record_fields[] = {
 	    .kind = FIELD_BLOB,
 	    AT(sums_sha256),
 	    .size = TOKEN_HASH_SIZE },
+	{ .name = "database_list",
+	    .kind = FIELD_LIST,
+	    AT(databases),
+	    .size = PROFILE_DATABASES_MAX,
+	    .fields = database_fields,
+	    .count = offsetof(struct record, database_count),
+	    .stride = sizeof(struct record_database) },
 	{ .name = "warning_list",
 	    .kind = FIELD_LIST,
 	    AT(warnings),
@@ -145,6 +178,41 @@ record_close(struct record *record)
 {
 	fields_free(record_fields, record);
 	memset(record, 0, sizeof(*record));
+}
+
+void
+record_database_write(
+    const struct record_database *database, struct strbuf *line)
+{
+	fields_write(&database_form, database, NULL, line);
+	strbuf_cut(line, line->length - 1); /* its newline */
+}
+
+int
+record_database_read(struct record_database *database, const char *line,
+    size_t length, struct fault *fault)
+{
+	memset(database, 0, sizeof(*database));
+	return fields_read(&database_form, database, NULL, line, length, fault);
+}
+
+void
+record_database_close(struct record_database *database)
+{
+	fields_free(database_fields, database);
+}
+
+void
+record_add_database(
+    struct record *record, const struct record_database *database)
+{
+	struct record_database *databases = realloc(record->databases,
+	    ((size_t)record->database_count + 1) * sizeof(*databases));
+
+	if (databases == NULL)
+		abort();
+	record->databases = databases;
+	databases[record->database_count++] = *database;
 }
 
 void

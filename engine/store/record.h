@@ -24,6 +24,7 @@ struct strbuf;
 
 enum phase_id {
 	PHASE_INIT,
+	PHASE_DUMP,
 	PHASE_WALK,
 	PHASE_PACK,
 	PHASE_FINISH,
@@ -47,6 +48,27 @@ extern const char *const record_origin_words[];
 struct record_part {
 	char *name;
 	int64_t size;
+};
+
+/* Whether all of a database is as it was at one instant. */
+enum record_consistency {
+	RECORD_SNAPSHOT,
+	RECORD_PER_CHUNK, /* each piece is as it was when it was read */
+};
+
+extern const char *const record_consistency_words[];
+
+/* What the archive has of a database. */
+struct record_database {
+	char *name;   /* databases/NAME in the archive */
+	char *server; /* "MariaDB 10.11.6" */
+	int consistency;
+	int64_t tables;
+	int64_t rows;
+	int64_t bytes;    /* of SQL text */
+	int64_t seconds;  /* from its beginning to its end */
+	int64_t restarts; /* how often it was begun again */
+	int64_t warnings; /* named in the list of warnings */
 };
 
 struct record_warning {
@@ -81,6 +103,8 @@ struct record {
 	/* SHA-256 of the members stepvault/manifest.jsonl and SHA256SUMS */
 	uint8_t manifest_sha256[TOKEN_HASH_SIZE];
 	uint8_t sums_sha256[TOKEN_HASH_SIZE];
+	struct record_database *databases;
+	int database_count;
 	struct record_warning *warnings; /* the first of counts.warnings */
 	int warning_count;
 };
@@ -108,6 +132,21 @@ void record_print(const struct record *record, int indent, struct strbuf *out);
 
 /* Free what a record owns; a zeroed one is accepted. */
 void record_close(struct record *record);
+
+/*
+ * Append a database as a line of JSON without a newline; and read it back,
+ * whose texts record_add_database then owns, or record_database_close frees.
+ * record_database_read returns 0 or -1.
+ */
+void record_database_write(
+    const struct record_database *database, struct strbuf *line);
+int record_database_read(struct record_database *database, const char *line,
+    size_t length, struct fault *fault);
+void record_database_close(struct record_database *database);
+
+/* Add a database at the end of the list; the record owns its texts then. */
+void record_add_database(
+    struct record *record, const struct record_database *database);
 
 /* Add a part or a warning at the end of its list; texts are copied. */
 void record_add_part(struct record *record, const char *name, int64_t size);

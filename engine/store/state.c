@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 static const char *const spool_names[SPOOL_COUNT] = {
 	[SPOOL_CATALOG] = "catalog",
@@ -15,6 +15,8 @@ static const char *const spool_names[SPOOL_COUNT] = {
 	[SPOOL_SUMS] = "sums",
 	[SPOOL_FRAMES] = "frames",
 	[SPOOL_WARNINGS] = "warnings",
+	[SPOOL_OBJECTS] = "objects",
+	[SPOOL_DATABASES] = "databases",
 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses) */
@@ -31,11 +33,15 @@ static const char *const spool_names[SPOOL_COUNT] = {
 	{                                                       \
 		.name = n, .kind = FIELD_BLOB, AT(m), .size = s \
 	}
+#define TEXT(n, m, s)                                           \
+	{                                                       \
+		.name = n, .kind = FIELD_TEXT, AT(m), .size = s \
+	}
 #define EXTENT(n, m) NUMBER(n, m.length), NUMBER(n ".lines", m.lines)
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct field state_fields[] = {
-	{ .name = "id", .kind = FIELD_TEXT, AT(id), .size = ID_SIZE },
+	TEXT("id", id, ID_SIZE),
 	NUMBER("number", number),
 	NUMBER("profile", profile),
 	{ .name = "origin",
@@ -44,18 +50,12 @@ static const struct field state_fields[] = {
 	    .words = record_origin_words },
 	BLOB("fingerprint", fingerprint, TOKEN_HASH_SIZE),
 	NUMBER("started", started),
-	{ .name = "archive",
-	    .kind = FIELD_TEXT,
-	    AT(archive),
-	    .size = sizeof(((struct state *)NULL)->archive) },
+	TEXT("archive", archive, sizeof(((struct state *)NULL)->archive)),
 	{ .name = "phase",
 	    .kind = FIELD_WORD,
 	    AT(phase),
 	    .words = record_phase_words },
-	{ .name = "reason",
-	    .kind = FIELD_TEXT,
-	    AT(reason),
-	    .size = sizeof(((struct state *)NULL)->reason) },
+	TEXT("reason", reason, sizeof(((struct state *)NULL)->reason)),
 	{ .name = "phase_ms",
 	    .kind = FIELD_NUMBERS,
 	    AT(phase_ms),
@@ -70,8 +70,40 @@ static const struct field state_fields[] = {
 	EXTENT("spool.sums", spools[SPOOL_SUMS]),
 	EXTENT("spool.frames", spools[SPOOL_FRAMES]),
 	EXTENT("spool.warnings", spools[SPOOL_WARNINGS]),
+	EXTENT("spool.objects", spools[SPOOL_OBJECTS]),
+	EXTENT("spool.databases", spools[SPOOL_DATABASES]),
 	NUMBER("volume", volume),
 	NUMBER("plain", plain),
+	NUMBER("dump.database", dump.database),
+	NUMBER("dump.count", dump.count),
+	NUMBER("dump.stage", dump.stage),
+	NUMBER("dump.begin.volume", dump.begin.volume),
+	EXTENT("dump.begin.manifest", dump.begin.manifest),
+	EXTENT("dump.begin.sums", dump.begin.sums),
+	EXTENT("dump.begin.frames", dump.begin.frames),
+	EXTENT("dump.begin.warnings", dump.begin.warnings),
+	EXTENT("dump.begin.objects", dump.begin.objects),
+	NUMBER("dump.begin.warned", dump.begin.warned),
+	NUMBER("dump.object", dump.object),
+	NUMBER("dump.place.rows", dump.place.rows),
+	TEXT("dump.place.structure", dump.place.structure,
+	    sizeof(((struct dump_place *)NULL)->structure)),
+	TEXT("dump.place.key", dump.place.key, CURSOR_KEY_SIZE),
+	TEXT("dump.token", dump.token, DUMP_TOKEN_SIZE),
+	TEXT("dump.server", dump.server, DUMP_SERVER_SIZE),
+	FLAG("dump.per_chunk", dump.per_chunk),
+	FLAG("dump.lone", dump.lone),
+	NUMBER("dump.restarts", dump.restarts),
+	NUMBER("dump.held", dump.held),
+	NUMBER("dump.waits", dump.waits),
+	NUMBER("dump.unanswered", dump.unanswered),
+	NUMBER("dump.started", dump.started),
+	NUMBER("dump.members", dump.members),
+	NUMBER("dump.tables", dump.tables),
+	NUMBER("dump.rows", dump.rows),
+	NUMBER("dump.bytes", dump.bytes),
+	NUMBER("dump.expected", dump.expected),
+	NUMBER("dump.done", dump.done),
 	NUMBER("walk.root", walk.root),
 	NUMBER("walk.folder", walk.folder),
 	NUMBER("walk.position", walk.position),

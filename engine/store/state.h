@@ -34,6 +34,8 @@ enum spool_id {
 	SPOOL_SUMS,     /* lines of the member SHA256SUMS */
 	SPOOL_FRAMES,
 	SPOOL_WARNINGS,
+	SPOOL_OBJECTS,   /* of the databases, in the order of the dump */
+	SPOOL_DATABASES, /* those that are dumped, for the record */
 	SPOOL_COUNT,
 };
 
@@ -58,6 +60,7 @@ struct state {
 	struct extent spools[SPOOL_COUNT];
 	int64_t volume; /* bytes of the archive, over all parts */
 	int64_t plain;  /* bytes of the tar stream, summed up at the end */
+	struct dump_cursor dump;
 	struct walk_cursor walk;
 	struct pack_cursor pack;
 	struct finish_cursor finish;

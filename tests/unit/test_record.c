@@ -114,12 +114,12 @@ is_json_for_others(void **state)
 	tool_write(*state, "printed.json", text.bytes, text.length);
 	assert_int_equal(
 	    tool_run(*state,
-		"jq -e '.version == 1 and .status == \"failed\" and "
+		"jq -e '.version == 2 and .status == \"failed\" and "
 		".origin == \"cli\" and .reason == \"because\\n\" and "
 		".profile_name.b64 == \"TXkgc2l0ZSD/\" and "
 		".parts[0] == {name: \"x.tar.zst.001\", size: 65536} and "
 		"(.warning_list | length) == 2 and .files == 100 and "
-		"(.phase_ms | length) == 7' " ID "/record.json >/dev/null"),
+		"(.phase_ms | length) == 8' " ID "/record.json >/dev/null"),
 	    0);
 	assert_int_equal(tool_run(*state,
 			     "jq -S 'del(.hmac)' " ID "/record.json >a && "

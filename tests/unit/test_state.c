@@ -194,10 +194,10 @@ refuses_what_makes_no_sense(void **scratch)
 	static const struct {
 		const char *old, *new, *words;
 	} wrong[] = {
-		{ "\"version\":1", "\"version\":2", "its version is not 1" },
-		{ "\"version\":1", "\"version\":1,\"later\":0", "are known" },
+		{ "\"version\":2", "\"version\":1", "its version is not 2" },
+		{ "\"version\":2", "\"version\":2,\"later\":0", "are known" },
 		{ "\"kills\":0,", "", "'kills' is missing" },
-		{ "\"phase\":\"init\"", "\"phase\":\"dump\"",
+		{ "\"phase\":\"init\"", "\"phase\":\"sleep\"",
 		    "'phase' is not one of its words" },
 		{ "\"excluded_by\":[]", "\"excluded_by\":[0.5]",
 		    "'excluded_by' has a non-number" },
