@@ -26,7 +26,9 @@ conf/packages.sh gcc clang clang-format clang-tidy libclang-rt-14-dev \
 	nginx-light lighttpd apache2 libapache2-mod-fcgid spawn-fcgi \
 	libfcgi-bin systemd curl wget php-cli chromium chromium-driver \
 	libarchive-tools tar zstd xz-utils gzip git attr acl util-linux \
-	libcap2-bin jq openssl ca-certificates
+	libcap2-bin jq openssl ca-certificates \
+	mariadb-server mariadb-client python3-pymysql \
+	wordpress wordpress-theme-twentytwentythree php-mysql
 
 for preset in dev asan; do
 	echo "Building build/$preset"

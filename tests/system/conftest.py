@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import trees  # noqa: E402
+from mariadb import Mariadb  # noqa: E402
 from vault import Vault  # noqa: E402
 
 
@@ -32,6 +33,21 @@ def make_vault(tmp_path):
                 Vault(tmp_path / f'vault-{count}', site, **kwargs))
 
         yield make
+
+
+@pytest.fixture(scope='module')
+def server():
+    """A MariaDB server, on a socket only, for all tests of a file."""
+    with Mariadb() as mariadb:
+        yield mariadb.start()
+
+
+@pytest.fixture
+def make_server():
+    """Start MariaDB servers that are gone when the test ends."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **settings: stack.enter_context(
+            Mariadb(*args, **settings)).start()
 
 
 @pytest.fixture
