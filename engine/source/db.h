@@ -21,6 +21,7 @@ enum db_trouble {
 	DB_FINE,
 	DB_LOST,    /* the connection is gone, and all that it held */
 	DB_LOCKED,  /* a lock was not to be had in time */
+	DB_STOPPED, /* it was killed, or took longer than the server allows */
 	DB_CHANGED, /* a table is not what it was, or is no more */
 	DB_DENIED,  /* a privilege is missing */
 	DB_FULL,    /* the server's disk is full, or its memory */
