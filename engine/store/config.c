@@ -135,6 +135,32 @@ read_secret_file(
 	return result != 0 ? fault_wrap(fault, "secret_file") : 0;
 }
 
+/* Give a password to the databases whose URL has none. */
+static int
+read_password_file(
+    struct profile *profile, enum config_user user, struct fault *fault)
+{
+	struct strbuf text = STRBUF_EMPTY;
+	int result;
+
+	result = read_private(profile->password_file, user, &text, fault);
+	strbuf_cut(&text, strcspn(strbuf_text(&text), "\r\n"));
+	if (result == 0 && text.length == 0)
+		result = fault_set(fault, FAULT_USAGE,
+		    "%s has no password in its first line",
+		    profile->password_file);
+	for (int i = 0; result == 0 && i < profile->databases.count; i++) {
+		struct database *database = &profile->databases.items[i];
+
+		if (database->config == NULL && database->password == NULL)
+			database->password = strbuf_copy(text.bytes);
+	}
+	strbuf_close(&text);
+	return result != 0 ? fault_wrap(fault, "[profile %lld] password_file",
+				 (long long)profile->number)
+			   : 0;
+}
+
 static int
 exists(const char *path)
 {
@@ -186,6 +212,10 @@ config_load(struct config *config, const char *path, enum config_user user,
 		result = 0;
 	if (result == 0 && config->secret_file != NULL)
 		result = read_secret_file(config, user, fault);
+	for (int i = 0; result == 0 && i < config->profile_count; i++)
+		if (config->profiles[i].password_file != NULL)
+			result = read_password_file(
+			    &config->profiles[i], user, fault);
 	if (result == 0 && stamp_use_zone(config->timezone) != 0)
 		result = fault_set(fault, FAULT_SYSTEM,
 		    "the time zone %s cannot be used", config->timezone);

@@ -4,7 +4,7 @@
  * pass of our own looks at the section lines, because libinih shows a section
  * only with a key in it.  The first mistake is reported, with its line.
  */
-#include "store/config.h"
+#include "store/config_internal.h"
 
 #include "base/budget.h"
 #include "base/fault.h"
@@ -12,7 +12,6 @@
 #include "store/values.h"
 
 #include <ini.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,140 +26,10 @@
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define BLANKS          " \t\r\v\f"
 
-enum section { SECTION_SERVER, SECTION_STEP, SECTION_PROFILE };
-
-static const char *const section_names[] = { "server", "step", "profile N" };
-
-struct key {
-	enum section section;
-	const char *name;
-	int (*set)(void *place, const char *text, struct fault *fault);
-	size_t offset;
-	const char *standard; /* the default; NULL: none */
-	bool required;
-	bool repeatable;
-	const char *help;
-};
-
-#define IN_CONFIG(m)  offsetof(struct config, m)
-#define IN_PROFILE(m) offsetof(struct profile, m)
-
-/* Order of the reference.  No two sections have a key of the same name. */
-static const struct key keys[] = {
-	{ SECTION_SERVER, "data", values_path, IN_CONFIG(data), NULL, true,
-	    false,
-	    "The data directory: state, records and archives. Outside every "
-	    "site and document root, mode 0700, owned by the user that runs "
-	    "Stepvault; it is made if its parent exists." },
-	{ SECTION_SERVER, "secret_hash", values_secret_hash, IN_CONFIG(secret),
-	    NULL, false, false,
-	    "`sha256:HEX`, the hash of the secret, as `stepvault secret new` "
-	    "prints it. One of the three secret keys; without any the "
-	    "endpoint answers 403 to everything." },
-	{ SECTION_SERVER, "secret", values_secret, IN_CONFIG(secret), NULL,
-	    false, false,
-	    "The secret itself, at least 22 characters, 10 different ones." },
-	{ SECTION_SERVER, "secret_file", values_path, IN_CONFIG(secret_file),
-	    NULL, false, false,
-	    "A file with the secret in it, readable by its owner only." },
-	{ SECTION_SERVER, "enabled", values_flag, IN_CONFIG(enabled), "yes",
-	    false, false,
-	    "`no` makes the endpoint answer 403 to everything; the command "
-	    "line goes on working." },
-	{ SECTION_SERVER, "timezone", values_zone, IN_CONFIG(timezone), "UTC",
-	    false, false,
-	    "Time zone of logs and lists, such as `Europe/Berlin`." },
-	{ SECTION_SERVER, "trusted_proxies", values_netblock,
-	    IN_CONFIG(trusted_proxies), "", false, true,
-	    "Address or CIDR block of a proxy whose `X-Forwarded-For` is "
-	    "believed. Repeatable." },
-	{ SECTION_SERVER, "data_in_site", values_flag, IN_CONFIG(data_in_site),
-	    "no", false, false,
-	    "`yes` allows a data directory inside a site. It is never backed "
-	    "up. A `.htaccess` in it forbids Apache to serve it; any other web "
-	    "server must be told." },
-	{ SECTION_STEP, "max", values_duration, IN_CONFIG(step_max), "10s",
-	    false, false,
-	    "The longest a request may take, the checkpoint at its end "
-	    "included; 50ms to 1h. Where the host kills earlier, Stepvault "
-	    "finds that out and stays below." },
-	{ SECTION_STEP, "min", values_duration, IN_CONFIG(step_min), "0s",
-	    false, false,
-	    "A request that ends earlier waits until then, for hosts that "
-	    "punish bursts." },
-	{ SECTION_STEP, "checkpoint", values_duration, IN_CONFIG(checkpoint),
-	    "2s", false, false,
-	    "A kill costs at most the work of this time; at least 100ms." },
-	{ SECTION_STEP, "checkpoint_size", values_size,
-	    IN_CONFIG(checkpoint_size), "64M", false, false,
-	    "... or at most this many bytes read, whichever is less; at "
-	    "least 64K." },
-	{ SECTION_STEP, "workers", values_count, IN_CONFIG(workers), "2", false,
-	    false,
-	    "Compressing threads of a step, 0 to 16. Memory grows with each." },
-	{ SECTION_PROFILE, "name", values_text, IN_PROFILE(name),
-	    "Unnamed site", false, false, "What people call it, in lists." },
-	{ SECTION_PROFILE, "site", values_path, IN_PROFILE(site), NULL, true,
-	    false, "The folder to back up, packed under `files/`." },
-	{ SECTION_PROFILE, "extra", values_extra, IN_PROFILE(extras), NULL,
-	    false, true,
-	    "`NAME:/PATH`: one more folder, packed under `extra/NAME/`. "
-	    "Repeatable." },
-	{ SECTION_PROFILE, "exclude", values_pattern, IN_PROFILE(excludes),
-	    NULL, false, true,
-	    "What to leave out, as in a .gitignore: `*`, `?`, `[…]`, `**`, a "
-	    "trailing `/` for folders only, a leading `!` to take back in; "
-	    "with a `/` before its end it counts from the site's root. The "
-	    "last match wins. Repeatable." },
-	{ SECTION_PROFILE, "default_excludes", values_flag,
-	    IN_PROFILE(default_excludes), "yes", false, false,
-	    "Leave out what well-known programs can make again: caches, "
-	    "sessions, other backup tools' archives. `stepvault config "
-	    "excludes` lists them." },
-	{ SECTION_PROFILE, "compress", values_compression,
-	    IN_PROFILE(compression), "zstd:3", false, false,
-	    "`zstd:1` to `zstd:19`, `gzip:1` to `gzip:9`, `xz:0` to `xz:9`, "
-	    "`none`." },
-	{ SECTION_PROFILE, "part_size", values_size, IN_PROFILE(part_size), "0",
-	    false, false,
-	    "Split the archive into numbered parts of this size, such as "
-	    "`2G`; at least 64K. 0: one file." },
-	{ SECTION_PROFILE, "one_file_system", values_flag,
-	    IN_PROFILE(one_file_system), "no", false, false,
-	    "Do not enter folders where another file system is mounted. "
-	    "Pseudo file systems such as /proc are never entered." },
-	{ SECTION_PROFILE, "min_free", values_size, IN_PROFILE(min_free), "1G",
-	    false, false,
-	    "Stop, and remove what was begun, before the disk of the data "
-	    "directory has less than this free." },
-	{ SECTION_PROFILE, "keep_last", values_count, IN_PROFILE(keep_last),
-	    "7", false, false,
-	    "Complete backups of this profile to keep; older ones are removed "
-	    "when a new one is complete. 0: all." },
-	{ SECTION_PROFILE, "again_after", values_duration,
-	    IN_PROFILE(again_after), "10m", false, false,
-	    "For this long after a backup has ended the secret URL repeats "
-	    "its final answer and starts nothing. Doubles with each failure "
-	    "in a row, up to a day." },
-	{ SECTION_PROFILE, "once_per", values_duration, IN_PROFILE(once_per),
-	    "0", false, false,
-	    "For this long after the start of a complete backup the secret "
-	    "URL starts no other: `20h` suits a cron service that calls "
-	    "every minute." },
-	{ SECTION_PROFILE, "on_complete", values_path, IN_PROFILE(on_complete),
-	    NULL, false, false,
-	    "A program to run, without a shell, when a backup is complete; "
-	    "its arguments are the backup ID and the path of each part. What "
-	    "it prints, and that it failed, is in the backup's log. It may be "
-	    "run twice for one backup if the host kills at that moment." },
-};
-
-#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
-
 /* In which lines a section and its keys are; 0: nowhere. */
 struct seen {
 	int section;
-	int keys[KEY_COUNT];
+	int keys[CONFIG_KEY_COUNT];
 };
 
 struct parser {
@@ -200,7 +69,7 @@ profile_number(const char *section)
 }
 
 static int
-find_section(const char *name, enum section *section)
+find_section(const char *name, enum config_section *section)
 {
 	if (strcmp(name, "server") == 0)
 		*section = SECTION_SERVER;
@@ -256,7 +125,7 @@ seen_in(struct parser *parser, const char *name, char **base)
 static int
 begin_section(struct parser *parser, const char *name)
 {
-	enum section section;
+	enum config_section section;
 	struct seen *seen;
 	char *base;
 
@@ -341,18 +210,18 @@ read_line(char *line, int size, void *stream)
 }
 
 static int
-unknown_key(struct fault *fault, enum section section, const char *name)
+unknown_key(struct fault *fault, enum config_section section, const char *name)
 {
 	struct strbuf known = STRBUF_EMPTY;
 	char shown[EXCERPT_SIZE];
 
-	for (size_t i = 0; i < KEY_COUNT; i++)
-		if (keys[i].section == section)
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+		if (config_keys[i].section == section)
 			strbuf_addf(&known, "%s%s",
-			    known.length > 0 ? ", " : "", keys[i].name);
+			    known.length > 0 ? ", " : "", config_keys[i].name);
 	fault_set(fault, FAULT_USAGE,
 	    "there is no key '%s' in [%s]; there are %s", excerpt(name, shown),
-	    section_names[section], strbuf_text(&known));
+	    config_section_names[section], strbuf_text(&known));
 	strbuf_close(&known);
 	return -1;
 }
@@ -362,7 +231,7 @@ set_key(struct parser *parser, const char *section_name, const char *name,
     const char *value)
 {
 	char shown[EXCERPT_SIZE], *base;
-	enum section section;
+	enum config_section section;
 	struct seen *seen;
 
 	if (find_section(section_name, &section) != 0)
@@ -370,12 +239,12 @@ set_key(struct parser *parser, const char *section_name, const char *name,
 		    "'%s' stands before the first section",
 		    excerpt(name, shown));
 	seen = seen_in(parser, section_name, &base);
-	for (size_t i = 0; i < KEY_COUNT; i++) {
-		const struct key *key = &keys[i];
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+		const struct config_key *key = &config_keys[i];
 
 		if (key->section != section || strcmp(key->name, name) != 0)
 			continue;
-		if (seen->keys[i] != 0 && !key->repeatable)
+		if (seen->keys[i] != 0 && (key->flags & KEY_REPEATABLE) == 0)
 			return fault_set(parser->fault, FAULT_USAGE,
 			    "'%s' is there twice in [%s]; keep one", name,
 			    section_name);
@@ -383,7 +252,7 @@ set_key(struct parser *parser, const char *section_name, const char *name,
 		if (key->set(base + key->offset, value, parser->fault) != 0)
 			return fault_wrap(parser->fault, "'%s = %s' is wrong",
 			    name,
-			    strncmp(name, "secret", 6) == 0
+			    (key->flags & KEY_HIDDEN) != 0
 				? "…"
 				: excerpt(value, shown));
 		return 0;
@@ -405,19 +274,19 @@ handle(void *user, const char *section, const char *name, const char *value)
 
 /* Defaults of the keys that a section, at base, does not have. */
 static int
-set_standards(struct parser *parser, char *base, enum section section,
+set_standards(struct parser *parser, char *base, enum config_section section,
     const struct seen *seen)
 {
-	for (size_t i = 0; i < KEY_COUNT; i++) {
-		const struct key *key = &keys[i];
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+		const struct config_key *key = &config_keys[i];
 
 		if (key->section != section || seen->keys[i] != 0)
 			continue;
-		if (key->required) {
+		if ((key->flags & KEY_REQUIRED) != 0) {
 			parser->fault_line = seen->section;
 			return fault_set(parser->fault, FAULT_USAGE,
 			    "'%s' is missing in [%s]", key->name,
-			    section_names[section]);
+			    config_section_names[section]);
 		}
 		if (key->standard != NULL &&
 		    key->set(
@@ -432,8 +301,8 @@ static int
 refuse_value(struct parser *parser, const struct seen *seen, const char *name,
     const char *right)
 {
-	for (size_t i = 0; i < KEY_COUNT; i++)
-		if (strcmp(keys[i].name, name) == 0)
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+		if (strcmp(config_keys[i].name, name) == 0)
 			parser->fault_line = seen->keys[i];
 	return fault_set(
 	    parser->fault, FAULT_USAGE, "'%s' must be %s", name, right);
@@ -463,14 +332,28 @@ check_steps(struct parser *parser)
 }
 
 static int
+check_snapshots(struct parser *parser)
+{
+	const struct config *config = parser->config;
+	const struct seen *seen = &parser->server;
+
+	if (config->snapshot_max < BUDGET_SECOND)
+		return refuse_value(
+		    parser, seen, "snapshot_max", "at least 1s");
+	if (config->snapshot_tries < 1 || config->snapshot_tries > 100)
+		return refuse_value(parser, seen, "snapshot_tries", "1 to 100");
+	return 0;
+}
+
+static int
 check_secret_keys(struct parser *parser)
 {
 	int given = 0;
 
-	for (size_t i = 0; i < KEY_COUNT; i++) {
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
 		int line = parser->server.keys[i];
 
-		if (line == 0 || strncmp(keys[i].name, "secret", 6) != 0)
+		if (line == 0 || strncmp(config_keys[i].name, "secret", 6) != 0)
 			continue;
 		given++;
 		if (line > parser->fault_line)
@@ -516,7 +399,9 @@ complete_config(struct parser *parser)
 		    parser->fault, FAULT_USAGE, "there is no [profile 1]");
 	if (check_secret_keys(parser) != 0)
 		return -1;
-	return check_steps(parser);
+	if (check_steps(parser) != 0)
+		return -1;
+	return check_snapshots(parser);
 }
 
 int
@@ -557,31 +442,4 @@ config_parse(struct config *config, const char *path, const char *text,
 		fault_wrap(fault, "%s", path);
 	free(parser.profiles);
 	return result;
-}
-
-void
-config_reference(struct strbuf *out)
-{
-	size_t last = SIZE_MAX;
-
-	for (size_t i = 0; i < KEY_COUNT; i++) {
-		const struct key *key = &keys[i];
-
-		if (last == SIZE_MAX || keys[last].section != key->section)
-			strbuf_addf(out,
-			    "%s**[%s]**\n\n| key | default | meaning |\n"
-			    "| --- | --- | --- |\n",
-			    last == SIZE_MAX ? "" : "\n",
-			    section_names[key->section]);
-		last = i;
-		strbuf_addf(out, "| `%s` | %s%s%s | %s |\n", key->name,
-		    key->standard != NULL && key->standard[0] != '\0' ? "`"
-								      : "",
-		    key->required               ? "required"
-			: key->standard != NULL ? key->standard
-						: "",
-		    key->standard != NULL && key->standard[0] != '\0' ? "`"
-								      : "",
-		    key->help);
-	}
 }

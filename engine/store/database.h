@@ -14,7 +14,8 @@ struct strbuf;
  *
  * whose parts may be percent-encoded (RFC 3986), or by the path of the site's
  * own configuration, which says where it is (source/site reads that).
- * Options are socket, ssl_mode, ssl_ca, ssl_cert, ssl_key and as.
+ * Options are socket, ssl_mode, ssl_ca, ssl_cert, ssl_key and as; a path knows
+ * only the last: wp-config.php?as=LABEL.
  */
 
 enum database_tls {
@@ -27,14 +28,16 @@ enum database_tls {
 /* All texts are malloc'd; NULL where there is none. */
 struct database {
 	char *config; /* path of the site's configuration; else NULL, and: */
-	char *host;   /* NULL: a socket */
+	char *host;   /* NULL: a socket; else TCP, "localhost" too */
 	int64_t port;
 	char *socket; /* NULL with no host: the library's standard place */
 	char *user;
 	char *password;
-	char *name;  /* of the schema */
-	char *label; /* names it in the archive: "as", or the schema's name */
-	int tls;     /* enum database_tls */
+	char *name; /* of the schema */
+	/* names it in the archive: "as", or made of the schema's name;
+	 * [A-Za-z0-9._-], no more than 100, with no '.' first */
+	char *label;
+	int tls; /* enum database_tls */
 	char *tls_ca;
 	char *tls_cert;
 	char *tls_key;
@@ -46,6 +49,9 @@ struct database {
  */
 int database_parse(
     struct database *database, const char *text, struct fault *fault);
+
+/* Set the schema's name, and the label where there is none yet. */
+void database_name(struct database *database, const char *name);
 
 /* Free what it owns; a zeroed one is accepted. */
 void database_close(struct database *database);

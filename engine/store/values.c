@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Label, full stop and 64 characters, each of which may be escaped. */
+#define TABLES_MAX 700
+
 struct unit {
 	const char *name;
 	int64_t worth;
@@ -154,20 +157,82 @@ values_path(void *place, const char *text, struct fault *fault)
 	return set_string(place, text);
 }
 
-int
-values_pattern(void *place, const char *text, struct fault *fault)
+static int
+add_pattern(struct texts *texts, const char *text, struct fault *fault)
 {
-	struct texts *texts = place;
-
-	if (text[0] == '\0' || strcmp(text, "!") == 0 ||
-	    strcmp(text, "/") == 0 || strlen(text) >= PATH_MAX)
-		return fault_set(fault, FAULT_USAGE,
-		    "write a pattern, such as *.bak or var/cache/");
 	if (texts->count >= PROFILE_EXCLUDES_MAX)
 		return fault_set(fault, FAULT_USAGE, "at most %d patterns",
 		    PROFILE_EXCLUDES_MAX);
 	texts->items = grow(texts->items, texts->count, sizeof(char *));
 	texts->items[texts->count++] = strbuf_copy(text);
+	return 0;
+}
+
+int
+values_pattern(void *place, const char *text, struct fault *fault)
+{
+	if (text[0] == '\0' || strcmp(text, "!") == 0 ||
+	    strcmp(text, "/") == 0 || strlen(text) >= PATH_MAX)
+		return fault_set(fault, FAULT_USAGE,
+		    "write a pattern, such as *.bak or var/cache/");
+	return add_pattern(place, text, fault);
+}
+
+int
+values_tables(void *place, const char *text, struct fault *fault)
+{
+	if (text[0] == '\0' || strlen(text) > TABLES_MAX)
+		return fault_set(fault, FAULT_USAGE,
+		    "write a pattern of names of tables, such as *_cache, or "
+		    "of those of one database, such as shop.*_cache");
+	return add_pattern(place, text, fault);
+}
+
+int
+values_definers(void *place, const char *text, struct fault *fault)
+{
+	bool drop = strcmp(text, "drop") == 0;
+
+	if (!drop && strcmp(text, "keep") != 0)
+		return fault_set(fault, FAULT_USAGE, "write keep or drop");
+	*(int *)place = drop ? DEFINERS_DROP : DEFINERS_KEEP;
+	return 0;
+}
+
+static int
+check_label(const struct databases *databases, const struct database *added,
+    struct fault *fault)
+{
+	/* One that the site's configuration names is known later. */
+	for (int i = 0; added->label != NULL && i < databases->count; i++) {
+		const char *label = databases->items[i].label;
+
+		if (label != NULL && strcmp(label, added->label) == 0)
+			return fault_set(fault, FAULT_USAGE,
+			    "there is another database called %s; add ?as=NAME "
+			    "to one of them",
+			    label);
+	}
+	if (databases->count >= PROFILE_DATABASES_MAX)
+		return fault_set(fault, FAULT_USAGE, "at most %d databases",
+		    PROFILE_DATABASES_MAX);
+	return 0;
+}
+
+int
+values_database(void *place, const char *text, struct fault *fault)
+{
+	struct databases *databases = place;
+	struct database added;
+
+	if (database_parse(&added, text, fault) != 0 ||
+	    check_label(databases, &added, fault) != 0) {
+		database_close(&added);
+		return -1;
+	}
+	databases->items =
+	    grow(databases->items, databases->count, sizeof(added));
+	databases->items[databases->count++] = added;
 	return 0;
 }
 

@@ -38,6 +38,15 @@ int values_pattern(void *place, const char *text, struct fault *fault);
 /* struct extras: NAME:/PATH is added. */
 int values_extra(void *place, const char *text, struct fault *fault);
 
+/* struct databases: one is added (see database.h), with a label of its own. */
+int values_database(void *place, const char *text, struct fault *fault);
+
+/* struct texts: a pattern of names of tables is added. */
+int values_tables(void *place, const char *text, struct fault *fault);
+
+/* int, enum definers: keep or drop. */
+int values_definers(void *place, const char *text, struct fault *fault);
+
 /* struct compression: zstd:1 to 19, gzip:1 to 9, xz:0 to 9, none. */
 int values_compression(void *place, const char *text, struct fault *fault);
 

@@ -31,6 +31,29 @@ check_refusal(const struct fault *fault, const char *text)
 }
 
 static void
+check_databases(const struct databases *databases)
+{
+	CHECK(databases->count <= PROFILE_DATABASES_MAX);
+	for (int i = 0; i < databases->count; i++) {
+		const struct database *database = &databases->items[i];
+
+		CHECK((database->config == NULL) == (database->name != NULL));
+		CHECK(database->host == NULL ||
+		    (database->port > 0 && database->port <= 65535 &&
+			database->socket == NULL));
+		CHECK(database->name == NULL || database->label != NULL);
+		for (int j = 0; database->label != NULL && j < i; j++)
+			CHECK(databases->items[j].label == NULL ||
+			    strcmp(database->label,
+				databases->items[j].label) != 0);
+		/* It becomes part of a path in the archive. */
+		CHECK(database->label == NULL ||
+		    (database->label[0] != '\0' && database->label[0] != '.' &&
+			strchr(database->label, '/') == NULL));
+	}
+}
+
+static void
 check_profile(const struct profile *profile)
 {
 	CHECK(profile->number > 0 && profile->number <= 1000000);
@@ -51,6 +74,9 @@ check_profile(const struct profile *profile)
 	CHECK(profile->excludes.count <= PROFILE_EXCLUDES_MAX);
 	for (int i = 0; i < profile->excludes.count; i++)
 		CHECK(profile->excludes.items[i][0] != '\0');
+	check_databases(&profile->databases);
+	CHECK(profile->excluded_tables.count <= PROFILE_EXCLUDES_MAX);
+	CHECK(profile->excluded_data.count <= PROFILE_EXCLUDES_MAX);
 	CHECK(profile->compression.level >= 0);
 	CHECK(profile->compression.level <= 19);
 	CHECK(profile->part_size == 0 || profile->part_size >= 65536);
@@ -70,6 +96,8 @@ check_config(const struct config *config)
 	CHECK(config->checkpoint_size >= 65536);
 	CHECK(config->workers >= 0 && config->workers <= 16);
 	CHECK(config->timezone[0] != '\0');
+	CHECK(config->snapshot_max >= BUDGET_SECOND);
+	CHECK(config->snapshot_tries >= 1 && config->snapshot_tries <= 100);
 	CHECK(config->profile_count > 0);
 	for (int i = 0; i < config->profile_count; i++) {
 		const struct profile *profile = &config->profiles[i];
@@ -95,6 +123,68 @@ word(bool yes)
 	return yes ? "yes" : "no";
 }
 
+/* Percent-encoded, every byte that can be. */
+static void
+add_encoded(struct strbuf *out, const char *before, const char *text)
+{
+	if (text == NULL)
+		return;
+	strbuf_addstr(out, before);
+	for (; *text != '\0'; text++)
+		strbuf_addf(out, "%%%02x", (unsigned char)*text);
+}
+
+static void
+write_database(struct strbuf *out, const struct database *database)
+{
+	static const char *const modes[] = { "preferred", "off", "required",
+		"verify" };
+
+	if (database->config != NULL) {
+		strbuf_addf(out, "database=%s", database->config);
+		if (database->label != NULL)
+			strbuf_addf(out, "?as=%s", database->label);
+		strbuf_addc(out, '\n');
+		return;
+	}
+	add_encoded(out, "database=mysql://",
+	    database->user != NULL ? database->user : "");
+	add_encoded(out, ":", database->password);
+	strbuf_addc(out, '@');
+	if (database->host != NULL) {
+		bool address = strchr(database->host, ':') != NULL;
+
+		add_encoded(out, address ? "[" : "", database->host);
+		strbuf_addf(out, "%s:%lld", address ? "]" : "",
+		    (long long)database->port);
+	}
+	add_encoded(out, "/", database->name);
+	strbuf_addf(
+	    out, "?as=%s&ssl_mode=%s", database->label, modes[database->tls]);
+	add_encoded(out, "&socket=", database->socket);
+	add_encoded(out, "&ssl_ca=", database->tls_ca);
+	add_encoded(out, "&ssl_cert=", database->tls_cert);
+	add_encoded(out, "&ssl_key=", database->tls_key);
+	strbuf_addc(out, '\n');
+}
+
+static void
+write_databases(struct strbuf *out, const struct profile *profile)
+{
+	for (int i = 0; i < profile->databases.count; i++)
+		write_database(out, &profile->databases.items[i]);
+	if (profile->password_file != NULL)
+		strbuf_addf(out, "password_file=%s\n", profile->password_file);
+	for (int i = 0; i < profile->excluded_tables.count; i++)
+		strbuf_addf(out, "exclude_table=%s\n",
+		    profile->excluded_tables.items[i]);
+	for (int i = 0; i < profile->excluded_data.count; i++)
+		strbuf_addf(
+		    out, "exclude_data=%s\n", profile->excluded_data.items[i]);
+	strbuf_addf(out, "definers=%s\n",
+	    profile->definers == DEFINERS_DROP ? "drop" : "keep");
+}
+
 /* Without blanks around '=': a value may begin with ';'. */
 static void
 write_profile(struct strbuf *out, const struct profile *profile)
@@ -112,6 +202,7 @@ write_profile(struct strbuf *out, const struct profile *profile)
 		    profile->extras.items[i].path);
 	for (int i = 0; i < profile->excludes.count; i++)
 		strbuf_addf(out, "exclude=%s\n", profile->excludes.items[i]);
+	write_databases(out, profile);
 	strbuf_addf(out, "default_excludes=%s\none_file_system=%s\n",
 	    word(profile->default_excludes), word(profile->one_file_system));
 	strbuf_addf(out, "compress=%s", codecs[compression->codec]);
@@ -142,6 +233,9 @@ write_config(struct strbuf *out, const struct config *config)
 	strbuf_addf(out, "[server]\ndata=%s\nenabled=%s\ndata_in_site=%s\n",
 	    config->data, word(config->enabled), word(config->data_in_site));
 	strbuf_addf(out, "timezone=%s\n", config->timezone);
+	strbuf_addf(out, "companion=%s\nsnapshot_tries=%lld\n",
+	    word(config->companion), (long long)config->snapshot_tries);
+	add_milliseconds(out, "snapshot_max", config->snapshot_max);
 	if (config->secret_file != NULL)
 		strbuf_addf(out, "secret_file=%s\n", config->secret_file);
 	if (config->secret.known) {

@@ -75,6 +75,9 @@ has_the_defaults_of_the_reference(void **state)
 	assert_null(config.secret_file);
 	assert_string_equal(config.timezone, "UTC");
 	assert_int_equal(config.trusted_proxies.count, 0);
+	assert_true(config.companion);
+	assert_int_equal(config.snapshot_max, 900 * S);
+	assert_int_equal(config.snapshot_tries, 3);
 	assert_int_equal(config.step_max, 10 * S);
 	assert_int_equal(config.step_min, 0);
 	assert_int_equal(config.checkpoint, 2 * S);
@@ -88,6 +91,11 @@ has_the_defaults_of_the_reference(void **state)
 	assert_string_equal(profile->site, "/s");
 	assert_int_equal(profile->extras.count + profile->excludes.count, 0);
 	assert_true(profile->default_excludes);
+	assert_int_equal(profile->databases.count, 0);
+	assert_null(profile->password_file);
+	assert_int_equal(profile->excluded_tables.count, 0);
+	assert_int_equal(profile->excluded_data.count, 0);
+	assert_int_equal(profile->definers, DEFINERS_KEEP);
 	assert_int_equal(profile->compression.codec, CODEC_ZSTD);
 	assert_int_equal(profile->compression.level, 3);
 	assert_int_equal(profile->part_size, 0);
@@ -113,6 +121,7 @@ static const char everything[] =
     "trusted_proxies = ::1\n"
     "trusted_proxies =\n"
     "data_in_site = yes\n"
+    "companion = no\nsnapshot_max = 1s\nsnapshot_tries = 100\n"
     "[step] # and one more\n"
     "max = 5m\nmin = 500ms\ncheckpoint = 1s\n"
     "checkpoint_size = 1M\nworkers = 16\n"
@@ -122,6 +131,11 @@ static const char everything[] =
     "extra = media:/srv/media\n"
     "\textra\t=\tb-2.x_:/a:b ; c\n"
     "exclude = *.log\nexclude = !a = b\nexclude = #x\n"
+    "database = mysql://u:p%20;%3D@h/shop?as=a-b\n"
+    "database = wp-config.php ; of the site\n"
+    "password_file = /p\n"
+    "exclude_table = *_cache\nexclude_table = shop.log_?\n"
+    "exclude_data = a-b.x\ndefiners = drop\n"
     "default_excludes = no\ncompress = xz:0\npart_size = 2G\n"
     "one_file_system = yes\nmin_free = 0\nkeep_last = 1000000\n"
     "again_after = 0\nonce_per = 20h\non_complete = /bin/true\n"
@@ -143,6 +157,9 @@ takes_every_key(void **state)
 	assert_string_equal(config.timezone, "Europe/Berlin");
 	assert_int_equal(config.trusted_proxies.count, 2);
 	assert_true(config.data_in_site);
+	assert_false(config.companion);
+	assert_int_equal(config.snapshot_max, S);
+	assert_int_equal(config.snapshot_tries, 100);
 	assert_int_equal(config.step_max, 300 * S);
 	assert_int_equal(config.step_min, S / 2);
 	assert_int_equal(config.checkpoint, S);
@@ -161,6 +178,17 @@ takes_every_key(void **state)
 	assert_string_equal(profile->excludes.items[1], "!a = b");
 	assert_string_equal(profile->excludes.items[2], "#x");
 	assert_false(profile->default_excludes);
+	assert_int_equal(profile->databases.count, 2);
+	assert_string_equal(profile->databases.items[0].label, "a-b");
+	assert_string_equal(profile->databases.items[0].password, "p ;=");
+	assert_string_equal(
+	    profile->databases.items[1].config, "wp-config.php");
+	assert_string_equal(profile->password_file, "/p");
+	assert_int_equal(profile->excluded_tables.count, 2);
+	assert_string_equal(profile->excluded_tables.items[1], "shop.log_?");
+	assert_int_equal(profile->excluded_data.count, 1);
+	assert_string_equal(profile->excluded_data.items[0], "a-b.x");
+	assert_int_equal(profile->definers, DEFINERS_DROP);
 	assert_int_equal(profile->compression.codec, CODEC_XZ);
 	assert_int_equal(profile->compression.level, 0);
 	assert_int_equal(profile->part_size, INT64_C(2) << 30);
@@ -217,6 +245,14 @@ static const struct key all_keys[] = {
 	    { "x", "10.0.0.0/33", "10.0.0", "::1/129", "10.0.0.1, 10.0.0.2",
 		"localhost" } },
 	{ 's', "data_in_site", "no", false, IS_FLAG, { "", "No" } },
+	{ 's', "companion", "no", false, IS_FLAG, { "", "never" } },
+	{ 's', "snapshot_max", "1m", false, IS_TIME, { BAD_TIME } },
+	{ 's', "snapshot_max", "1m", false,
+	    "'snapshot_max' must be at least 1s", { "0", "999ms" } },
+	{ 's', "snapshot_tries", "1", false,
+	    "write a whole number from 0 to 1000000", { "", "-1", "one" } },
+	{ 's', "snapshot_tries", "1", false,
+	    "'snapshot_tries' must be 1 to 100", { "0", "101" } },
 	{ 't', "max", "1s", false, IS_TIME, { BAD_TIME } },
 	{ 't', "max", "1s", false, "'max' must be 50ms to 1h",
 	    { "49ms", "0", "2h", "3600001ms" } },
@@ -241,6 +277,15 @@ static const struct key all_keys[] = {
 	{ 'p', "exclude", "x", true, "write a pattern, such as *.bak",
 	    { "", "/", "!" } },
 	{ 'p', "default_excludes", "no", false, IS_FLAG, { "", "none" } },
+	{ 'p', "database", "x.php", true, "write mysql://USER:PASSWORD@HOST",
+	    { "", "http://x", "u:p@h/n", "?as=x" } },
+	{ 'p', "password_file", "/f", false, IS_PATH, { "", "f" } },
+	{ 'p', "exclude_table", "x", true, "write a pattern of names of tables",
+	    { "" } },
+	{ 'p', "exclude_data", "x", true, "write a pattern of names of tables",
+	    { "" } },
+	{ 'p', "definers", "drop", false, "write keep or drop",
+	    { "", "yes", "kept" } },
 	{ 'p', "compress", "none", false,
 	    "write zstd:1 to zstd:19, gzip:1 to gzip:9, xz:0 to xz:9, or none",
 	    { "", "zstd", "zstd:0", "zstd:20", "gzip:10", "xz:-1", "zstd:3x",
@@ -292,7 +337,7 @@ refuses_every_wrong_value(void **state)
 
 			snprintf(lines, sizeof(lines), "%s = %s\n", key->name,
 			    key->bad[k]);
-			/* Nobody's secret is repeated in a log. */
+			/* Nobody's secret or password is repeated. */
 			if (strncmp(key->right, "'stepvault", 10) != 0 &&
 			    key->right[0] == '\'')
 				snprintf(
@@ -300,7 +345,8 @@ refuses_every_wrong_value(void **state)
 			else
 				snprintf(wrong, sizeof(wrong),
 				    "'%s = %s' is wrong: ", key->name,
-				    strncmp(key->name, "secret", 6) == 0
+				    strncmp(key->name, "secret", 6) == 0 ||
+					    strcmp(key->name, "database") == 0
 					? "\xe2\x80\xa6"
 					: key->bad[k]);
 			text = text_with(key->section, lines, &line);
@@ -382,13 +428,15 @@ refuses_unknown_keys(void **state)
 	assert_refused(SERVER "max = 1s\n" PROFILE, 3,
 	    "there is no key 'max' in [server]",
 	    "there are data, secret_hash, secret, secret_file, enabled, "
-	    "timezone, trusted_proxies, data_in_site");
+	    "timezone, trusted_proxies, data_in_site, companion, "
+	    "snapshot_max, snapshot_tries");
 	assert_refused(SERVER "[step]\ndata = /x\n" PROFILE, 4,
 	    "there is no key 'data' in [step]",
 	    "there are max, min, checkpoint, checkpoint_size, workers");
 	assert_refused(SERVER PROFILE "\n\nexcludes = x\n", 7,
 	    "there is no key 'excludes' in [profile N]",
 	    "there are name, site, extra, exclude, default_excludes, "
+	    "database, password_file, exclude_table, exclude_data, definers, "
 	    "compress, part_size, one_file_system, min_free, keep_last, "
 	    "again_after, once_per, on_complete");
 	assert_refused(SERVER PROFILE "Name = x\n", 5, "'Name'", "there are");
@@ -476,6 +524,12 @@ refuses_contradictions(void **state)
 	    "'min' must be no more", "'max' in [step]");
 	assert_refused(SERVER PROFILE "extra = a:/x\nextra = a:/y\n", 6,
 	    "'extra = a:/y' is wrong", "a name of its own");
+	assert_refused(SERVER PROFILE "database = mysql://a/x\n"
+				      "database = mysql://b/x\n",
+	    6, "another database called x", "add ?as=NAME to one of them");
+	assert_refused(SERVER PROFILE "database = mysql://a/x\n"
+				      "database = y.php?as=x\n",
+	    6, "another database called x", "add ?as=NAME to one of them");
 }
 
 /* -- bounds -----------------------------------------------------------------
@@ -548,17 +602,24 @@ keeps_to_the_most_of_all(void **state)
 		strbuf_addf(&text, "exclude = %d\n", i);
 	for (int i = 0; i < PROFILE_EXTRAS_MAX; i++)
 		strbuf_addf(&text, "extra = e%d:/%d\n", i, i);
+	for (int i = 0; i < PROFILE_DATABASES_MAX; i++)
+		strbuf_addf(&text, "database = mysql:///n%d\n", i);
 	parse_well(&config, text.bytes);
+	assert_int_equal(config.profiles[0].databases.count, 64);
 	assert_int_equal(config.profiles[0].excludes.count, 500);
 	assert_int_equal(config.profiles[0].extras.count, 64);
 	config_close(&config);
 	strbuf_addstr(&text, "exclude = x\n");
 	assert_refused(
-	    text.bytes, 569, "'exclude = x' is wrong", "at most 500 patterns");
+	    text.bytes, 633, "'exclude = x' is wrong", "at most 500 patterns");
 	strbuf_cut(&text, text.length - strlen("exclude = x\n"));
 	strbuf_addstr(&text, "extra = x:/x\n");
-	assert_refused(text.bytes, 569, "'extra = x:/x' is wrong",
+	assert_refused(text.bytes, 633, "'extra = x:/x' is wrong",
 	    "at most 64 extra folders");
+	strbuf_cut(&text, text.length - strlen("extra = x:/x\n"));
+	strbuf_addstr(&text, "database = y\n");
+	assert_refused(text.bytes, 633, "'database = \xe2\x80\xa6' is wrong",
+	    "at most 64 databases");
 	strbuf_reset(&text);
 	strbuf_addstr(&text, SERVER);
 	for (int i = 1; i <= 1000; i++)
@@ -590,16 +651,24 @@ write_config(const char *directory, const char *text, mode_t mode)
 	return file;
 }
 
+/* The file at path is refused for what is in the one that is named. */
 static void
-assert_not_loaded(const char *path, enum fault_code code, const char *words)
+assert_not_loaded_for(const char *path, const char *named, enum fault_code code,
+    const char *words)
 {
 	struct config config = { 0 };
 	struct fault fault;
 
 	assert_faulty(config_load(&config, path, CONFIG_BECOME_OWNER, &fault),
 	    code, words, &fault);
-	assert_contains(fault.text, path);
+	assert_contains(fault.text, named);
 	config_close(&config);
+}
+
+static void
+assert_not_loaded(const char *path, enum fault_code code, const char *words)
+{
+	assert_not_loaded_for(path, path, code, words);
 }
 
 static void
@@ -686,6 +755,43 @@ reads_the_secret_of_a_file(void **state)
 	assert_contains(fault.text, secret);
 	assert_null(strstr(fault.text, "weak-and-told"));
 	config_close(&config);
+}
+
+static void
+reads_the_passwords_of_a_file(void **state)
+{
+	const struct database *databases;
+	struct config config = { 0 };
+	char text[9000], password[4300];
+	struct fault fault;
+	struct file file;
+
+	snprintf(password, sizeof(password), "%s/password", (char *)*state);
+	snprintf(text, sizeof(text),
+	    SERVER PROFILE "database = mysql://u@h/a\ndatabase = x.php\n"
+			   "password_file = %s\ndatabase = mysql://u:@h/b\n"
+			   "database = mysql://u:own@h/c\n",
+	    password);
+	file = write_config(*state, text, 0600);
+	assert_not_loaded_for(
+	    file.path, password, FAULT_NOT_FOUND, "cannot be read");
+	tool_write(*state, "password", " p w;#%20 \r\nnot this\n", 21);
+	chmod(password, 0640);
+	assert_not_loaded_for(
+	    file.path, password, FAULT_SYSTEM, "chmod 600 it");
+	chmod(password, 0600);
+	assert_fine(
+	    config_load(&config, file.path, CONFIG_BECOME_OWNER, &fault),
+	    &fault);
+	databases = config.profiles[0].databases.items;
+	assert_string_equal(databases[0].password, " p w;#%20 ");
+	assert_null(databases[1].password);
+	assert_string_equal(databases[2].password, "");
+	assert_string_equal(databases[3].password, "own");
+	config_close(&config);
+	tool_write(*state, "password", "\nnext line\n", 11);
+	assert_not_loaded_for(
+	    file.path, password, FAULT_USAGE, "no password in its first");
 }
 
 static void
@@ -777,6 +883,7 @@ main(void)
 		scratch_test(refuses_files_that_are_not_private),
 		scratch_test(refuses_files_that_are_no_text),
 		scratch_test(reads_the_secret_of_a_file),
+		scratch_test(reads_the_passwords_of_a_file),
 		scratch_test(finds_its_file),
 		scratch_test(becomes_the_owner_of_the_file),
 	};

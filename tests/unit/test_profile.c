@@ -54,6 +54,18 @@ static const char *const different[] = {
 	"site = /s\nexclude = ab\nexclude = c\n",
 	"site = /s\nexclude = a\nexclude = bc\n",
 	"site = /s\nexclude = c\nexclude = ab\n",
+	"site = /s\ndatabase = mysql://h/n\n",
+	"site = /s\ndatabase = mysql://h:3307/n\n",
+	"site = /s\ndatabase = mysql://h/n?as=m\n",
+	"site = /s\ndatabase = mysql:///n\n",
+	"site = /s\ndatabase = mysql:///n?socket=/s\n",
+	"site = /s\ndatabase = n\n",
+	"site = /s\ndatabase = n?as=m\n",
+	"site = /s\ndatabase = n\ndatabase = m\n",
+	"site = /s\nexclude_table = a\n",
+	"site = /s\nexclude_data = a\n",
+	"site = /s\nexclude_data = a\nexclude_data = b\n",
+	"site = /s\ndefiners = drop\n",
 	"site = /s\ndefault_excludes = no\n",
 	"site = /s\none_file_system = yes\n",
 	"site = /s\ncompress = zstd:4\n",
@@ -89,6 +101,11 @@ passes_over_what_changes_no_archive(void **state)
 	take_fingerprint("site = /s\n", one);
 	take_fingerprint("name = x\nsite = /s\nkeep_last = 1\nmin_free = 0\n"
 			 "again_after = 1s\nonce_per = 1h\non_complete = /x\n",
+	    two);
+	assert_true(token_equal(one, two));
+	take_fingerprint("site = /s\ndatabase = mysql://u:p@h/n\n", one);
+	take_fingerprint("site = /s\npassword_file = /p\n"
+			 "database = mariadb://v:q@h:3306/n?ssl_mode=off\n",
 	    two);
 	assert_true(token_equal(one, two));
 }
