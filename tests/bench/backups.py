@@ -10,16 +10,17 @@ from measure import Cost, cpu_of_process, settle
 PROFILE = 'default_excludes = no'
 
 
-def host(tree, step):
+def host(tree, step, profile=''):
     """A host for this tree, in the hands of its caller."""
-    return servers.Host(lambda _: str(tree), step=step, profile=PROFILE)
+    return servers.Host(lambda _: str(tree), step=step,
+                        profile=f'{PROFILE}\n{profile}')
 
 
 class Chain:
     """Whole backups by curl through nginx, each one anew."""
 
-    def __init__(self, tree, step):
-        self.host = host(tree, step)
+    def __init__(self, tree, step, profile=''):
+        self.host = host(tree, step, profile)
         self.records = []
 
     def __enter__(self):
@@ -71,7 +72,7 @@ class Chain:
         return self.records[-1]['steps']
 
 
-PHASES = ('init', 'walk', 'pack', 'finish', 'publish', 'prune', 'notify')
+PHASES = ('init', 'dump', 'walk', 'pack', 'finish', 'publish', 'prune', 'notify')
 
 
 def phase(record, *names):

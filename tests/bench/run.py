@@ -15,6 +15,7 @@ SOURCE = HERE.parent.parent
 sys.dont_write_bytecode = True
 sys.path[1:1] = [str(HERE.parent / 'system')]
 
+import dumps  # noqa: E402
 import memory  # noqa: E402
 import sizes  # noqa: E402
 import speed  # noqa: E402
@@ -23,7 +24,7 @@ from measure import say  # noqa: E402
 from sites import Sites  # noqa: E402
 
 FIGURES = {figure.__name__.replace('_', '-'): figure
-           for module in (speed, memory, steps, sizes)
+           for module in (speed, memory, steps, sizes, dumps)
            for figure in module.FIGURES}
 
 
@@ -53,8 +54,8 @@ def arguments():
     parser.add_argument('--build', default=SOURCE / 'build/dev',
                         type=pathlib.Path, help='default: build/dev')
     parser.add_argument('--trees', default='/var/tmp/stepvault-bench',
-                        help='where the trees are made and kept, and the '
-                        'archives written; default: %(default)s')
+                        help='where trees and databases are made and kept, '
+                        'and the archives written; default: %(default)s')
     parser.add_argument('--runs', type=int, default=5,
                         help='of each comparison; default: %(default)s')
     parser.add_argument('figures', nargs='*', metavar='FIGURE',

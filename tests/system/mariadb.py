@@ -78,19 +78,20 @@ def search_path():
 
 
 class Mariadb:
-    def __init__(self, user=None, tcp=False, **settings):
+    def __init__(self, user=None, tcp=False, data=None, **settings):
         """user: whom the server runs as, else who runs the test; tcp: on a
-        free port of 127.0.0.1 too; settings: further ones of mariadbd, with
-        _ for -; they go before those above."""
+        free port of 127.0.0.1 too; data: a data directory to be used where
+        it is, else a new one; settings: further ones of mariadbd, with _ for
+        -, that go before those above."""
         self.user = user
         self.port = None
         self.process = None
+        self.may_be_away = False # whoever writes into it must try again
         # A short path: the socket's has room for 107 bytes.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='stepvault-db-'))
         self.folder.chmod(0o755)
         self.socket = str(self.folder / 's')
-        self.data = self.folder / 'data'
-        shutil.copytree(template(), self.data)
+        self.data = data or shutil.copytree(template(), self.folder / 'data')
         (self.folder / 'tmp').mkdir()
         self.settings = {**SETTINGS, 'tmpdir': str(self.folder / 'tmp')}
         self.configure(**settings)

@@ -70,20 +70,24 @@ class Host:
     """A small root file system: its folder has what the files of conf/ look
     for in /etc, /run, /usr/local and /var/log."""
 
-    def __init__(self, make_site=trees.make_site, slow=None, logged=False,
-                 **settings):
-        """slow: how slow the site is, such as 'read:5000'; logged: changes()
-        can tell what the program did to its data; settings: see Vault."""
+    def __init__(self, make_site=trees.make_site, slow=None, slow_data=None,
+                 logged=False, **settings):
+        """slow, slow_data: how slow the site is, or the data directory, such
+        as 'read:5000'; logged: changes() can tell what the program did to its
+        data; settings: see Vault."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='stepvault-'))
         self.stack = contextlib.ExitStack()
         self.stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         try:
-            self.furnish(make_site, slow, logged, settings)
+            self.furnish(make_site, settings)
+            self.env = self.environment(slow, slow_data, logged)
+            self.install()
+            self.hand_over()
         except BaseException:
             self.stack.close()
             raise
 
-    def furnish(self, make_site, slow, logged, settings):
+    def furnish(self, make_site, settings):
         self.folder.chmod(0o755)
         for name in ('etc/stepvault', 'run/stepvault', 'run/lighttpd',
                      'usr/local/libexec', 'var/log', 'tmp', 'www'):
@@ -95,14 +99,19 @@ class Host:
         self.vault.address = f'unix:{self.folder}/run/stepvault/fcgi.sock'
         (self.folder / 'etc/stepvault/stepvault.conf').symlink_to(
             self.vault.conf)
-        self.env = {}
-        if slow:
-            self.env = faults.environment(self.site, delay=slow)
-        if logged:
-            self.env = faults.environment(self.vault.data, log=self.changelog)
-        self.install()
         self.mark = secrets.token_hex(16)
         (self.folder / 'www/ready').write_text(self.mark)
+
+    def environment(self, slow, slow_data, logged):
+        if slow:
+            return faults.environment(self.site, delay=slow)
+        if slow_data:
+            return faults.environment(self.vault.data, delay=slow_data)
+        if logged:
+            return faults.environment(self.vault.data, log=self.changelog)
+        return {}
+
+    def hand_over(self):
         if other_user():
             subprocess.run(['chown', '-Rh', 'www-data:www-data',
                             self.folder], check=True)

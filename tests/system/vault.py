@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A Stepvault of a test's own: configuration, data, server, command line."""
+import contextlib
 import hashlib
 import json
 import os
@@ -114,6 +115,35 @@ class Vault:
         self.process = None
         return errors.decode('utf-8', 'replace')
 
+    def companions(self):
+        """The process IDs of the companions of its data directory."""
+        found = []
+        for entry in os.listdir('/proc'):
+            with contextlib.suppress(OSError):
+                if entry.isdigit() and self._is_companion(entry):
+                    found.append(int(entry))
+        return found
+
+    def _is_companion(self, pid):
+        words = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()
+        words = words.split(b'\0')
+        return os.fsencode(self.conf) in words and any(
+            word.strip(b'-') == b'companion' for word in words[1:])
+
+    def companion(self):
+        """The process ID of the only companion; None if there is none."""
+        found = self.companions()
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+    def kill_companion(self, sig=signal.SIGKILL):
+        """Signal it; whether there was one."""
+        found = self.companions()
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sig)
+        return bool(found)
+
     def __enter__(self):
         return self
 
@@ -122,6 +152,7 @@ class Vault:
             self.process.kill()
             self.process.communicate()
             self.process = None
+        self.kill_companion()
 
     def url(self, path='/stepvault/backup', **params):
         params = {'key': SECRET, **params}
