@@ -98,19 +98,12 @@ enum dump_outcome companion_take(struct companion *companion, int64_t patience,
  */
 void companion_kill(struct engine *engine);
 
-/* How companion_main ends. */
-enum companion_exit {
-	COMPANION_FINE = 0,
-	COMPANION_BROKEN = 1,
-	COMPANION_THERE = 5, /* there is another already */
-};
-
 /*
- * Be the companion of a data directory until it is idle, or SIGTERM.  Detached:
- * in a process of its own in the background; the caller's call returns as soon
- * as it listens.  The configuration at path is read again for each snapshot.
- * Returns an exit status.
+ * Be the companion of a data directory, until SIGTERM, SIGINT or SIGHUP.  The
+ * configuration is read again for each snapshot.  Detached: as companion_open
+ * starts it, which also leaves when it has been idle for a while.  FAULT_BUSY:
+ * there is another already.  Returns 0 or -1.
  */
-int companion_main(struct engine *engine, bool detached);
+int companion_main(struct engine *engine, bool detached, struct fault *fault);
 
 #endif

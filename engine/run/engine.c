@@ -32,6 +32,7 @@ engine_open(
 	atomic_init(&engine->stop, false);
 	atomic_init(&engine->waiting, 0);
 	engine->waiting_max = 1;
+	engine->has_companion = false;
 	set_up_allocator();
 	/* Names of files are UTF-8 to libarchive only in a UTF-8 locale. */
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)

@@ -7,6 +7,7 @@
 #include "store/limits.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct config;
 struct fault;
@@ -19,6 +20,8 @@ struct engine {
 	/* requests that wait for a step of another, and the most that may */
 	atomic_int waiting;
 	int waiting_max;
+	/* this program, called with --companion, is one (run/companion.h) */
+	bool has_companion;
 	/* set to end all running steps at their next checkpoint */
 	atomic_bool stop;
 };

@@ -198,6 +198,18 @@ find_file(struct fault *fault)
 }
 
 int
+config_reload(struct config *config, const char *path, struct fault *fault)
+{
+	struct strbuf text = STRBUF_EMPTY;
+	int result = -1;
+
+	if (read_private(path, CONFIG_STAY, &text, fault) == 0)
+		result = config_parse(config, path, strbuf_text(&text), fault);
+	strbuf_close(&text);
+	return result;
+}
+
+int
 config_load(struct config *config, const char *path, enum config_user user,
     struct fault *fault)
 {

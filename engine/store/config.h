@@ -69,6 +69,13 @@ int config_load(struct config *config, const char *path, enum config_user user,
     struct fault *fault);
 
 /*
+ * The same for the file that was read before, in a process that has threads:
+ * root stays root, the time zone is left as it is and no secret_file is read.
+ * Not to be called by two threads at once.
+ */
+int config_reload(struct config *config, const char *path, struct fault *fault);
+
+/*
  * The same from text, which came from a file called path: no owner is looked
  * at and no secret_file is read.  For tests of what people may write.
  */

@@ -19,8 +19,11 @@ struct fault;
  *	limits.json         what was learnt of the host
  *	.htaccess           forbids Apache to serve it, if data_in_site is set
  *	refused             wrong secrets of late, by address
+ *	companion.sock      where the companion listens (run/companion.h)
+ *	companion.log       what it did, with .old behind what it did before
  *	locks/ID            held by whoever works on a backup
  *	locks/profile-N     held by whoever decides whether to start one
+ *	locks/companion     held by the companion
  *	jobs/ID/            an unfinished backup: state, spools, intent
  *	backups/ID/         a backup: record, log, frames, the archive's parts
  */

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -16,13 +15,13 @@
 
 #define POLL_INTERVAL (2 * BUDGET_MILLISECOND)
 
-/* The file may have been removed between opening and locking it. */
-static bool
-is_still_there(const struct datadir *datadir, const char *name, int fd)
+bool
+lock_is_there(
+    const struct lock *lock, const struct datadir *datadir, const char *name)
 {
 	struct stat mine, there;
 
-	return fstat(fd, &mine) == 0 &&
+	return fstat(lock->fd, &mine) == 0 &&
 	    fstatat(datadir->locks, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
 }
@@ -61,11 +60,11 @@ lock_take(struct lock *lock, const struct datadir *datadir, const char *name,
 			}
 			pause_briefly();
 		}
-		if (is_still_there(datadir, name, fd)) {
-			lock->fd = fd;
+		lock->fd = fd;
+		/* It may have been removed between opening and locking. */
+		if (lock_is_there(lock, datadir, name))
 			return 0;
-		}
-		close(fd);
+		lock_drop(lock);
 	}
 }
 

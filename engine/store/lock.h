@@ -2,7 +2,7 @@
 #ifndef ENGINE_STORE_LOCK_H
 #define ENGINE_STORE_LOCK_H
 
-#include <stdint.h>
+#include <stdbool.h>
 
 struct budget;
 struct datadir;
@@ -29,6 +29,10 @@ struct lock {
  */
 int lock_take(struct lock *lock, const struct datadir *datadir,
     const char *name, const struct budget *budget, struct fault *fault);
+
+/* A lock that is held still is what others would find under its name. */
+bool lock_is_there(
+    const struct lock *lock, const struct datadir *datadir, const char *name);
 
 /* Give it back; a free one is accepted. */
 void lock_drop(struct lock *lock);
