@@ -29,6 +29,7 @@ struct db {
 	unsigned columns;
 	unsigned number; /* of the last error */
 	char *version;
+	unsigned long connection_id;
 	char *user;
 	char where[300];
 };
@@ -322,18 +323,27 @@ connect_to(struct db *db, const struct database *where, struct fault *fault)
 	return 0;
 }
 
-/* The version as SQL has it: behind a proxy the greeting has another. */
+/* As SQL has it: behind a proxy, greeting and connection are others. */
 static int
 ask_version(struct db *db, struct fault *fault)
 {
-	db->version = db_value(db, fault, "SELECT VERSION()");
-	if (db->version != NULL)
-		return 0;
-	if (fault->code == FAULT_NONE)
-		fault_set(fault, FAULT_SYSTEM,
+	const char *const *values;
+	const unsigned long *lengths;
+	int status;
+
+	if (db_queryf(db, fault, "SELECT VERSION(), CONNECTION_ID()") != 0)
+		return -1;
+	status = db_next(db, &values, &lengths, fault);
+	if (status < 0)
+		return -1;
+	if (status == 0 || values[0] == NULL || values[1] == NULL)
+		return fault_set(fault, FAULT_SYSTEM,
 		    "the database server at %s does not say its version",
 		    db->where);
-	return -1;
+	db->version = strbuf_copy_part(values[0], lengths[0]);
+	db->connection_id = strtoul(values[1], NULL, 10);
+	db_end_rows(db);
+	return 0;
 }
 
 int
@@ -389,7 +399,7 @@ db_is_mariadb(const struct db *db)
 unsigned long
 db_connection_id(const struct db *db)
 {
-	return mysql_thread_id(db->mysql);
+	return db->connection_id;
 }
 
 /* Send a statement and read the head of its answer. */

@@ -87,8 +87,8 @@ enum dump_outcome dump_list(struct dump *dump, struct strbuf *lines,
  * The next piece of an object, of about bytes (at most DUMP_PIECE_MAX) of
  * text: appended to text, and place moved on behind it.  A zeroed place is the
  * beginning of the object.  A line that dump_list would not make is
- * FAULT_USAGE. Only after DUMP_MORE, DUMP_HELD and DUMP_ENDED is place changed
- * and text of any use.
+ * FAULT_USAGE.  Only after DUMP_MORE, DUMP_HELD and DUMP_ENDED is place changed
+ * and text of any use; after DUMP_ENDED it may be empty.
  */
 enum dump_outcome dump_read(struct dump *dump, const char *line, int64_t bytes,
     struct dump_place *place, struct strbuf *text, struct strbuf *notes,

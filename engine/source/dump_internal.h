@@ -44,7 +44,12 @@ struct dump {
 	struct dump_facts facts;
 	struct db *db;
 	bool in_snapshot;
+	bool raw;            /* results come in the columns' character sets */
 	struct table *table; /* described last, perhaps with rows under way */
+	struct db *side;     /* opened when needed: to look at the server while
+			      * rows are under way */
+	bool sees_all;       /* it sees connections of other users */
+	int64_t looked;      /* when it last did, budget_now */
 };
 
 /* Take a line apart; 0 or -1 (FAULT_USAGE).  Then dump_line_close. */
@@ -60,6 +65,27 @@ enum dump_outcome
 dump_failed(struct dump *dump, const char *name, struct fault *fault);
 
 /*
+ * Have results in the character sets of their columns, instead of utf8mb4 as
+ * is right for all but rows.  Nothing is done where it is so already.  0 or -1.
+ */
+int dump_set_raw(struct dump *dump, bool raw, struct fault *fault);
+
+/*
+ * Let go of the locks on what was read, so that others may alter it; the
+ * snapshot stays.  Not while rows are under way.
+ */
+void dump_release(struct dump *dump);
+
+/* The second connection; NULL with a fault. */
+struct db *dump_side(struct dump *dump, struct fault *fault);
+
+/*
+ * Give up a query with rows under way.  Those that are left are not read: the
+ * server is told to stop.
+ */
+void dump_stop(struct dump *dump);
+
+/*
  * Each piece of text stands between these two: what a session needs to load it
  * is set, and set back.
  */
@@ -70,15 +96,27 @@ void dump_end_piece(struct strbuf *text);
 void dump_note(struct strbuf *notes, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What dump_read is asked for. */
+struct dump_wanted {
+	int64_t bytes;
+	struct dump_place *place;
+	struct strbuf *text;
+	struct strbuf *notes;
+};
+
 /* dump_read for a table, and for anything else. */
-enum dump_outcome dump_table_read(struct dump *dump,
-    const struct dump_line *line, int64_t bytes, struct dump_place *place,
-    struct strbuf *text, struct strbuf *notes, struct fault *fault);
+enum dump_outcome
+dump_table_read(struct dump *dump, const struct dump_line *line,
+    const struct dump_wanted *wanted, struct fault *fault);
 enum dump_outcome
 dump_object_read(struct dump *dump, const struct dump_line *line,
     struct strbuf *text, struct strbuf *notes, struct fault *fault);
 
-/* Give up rows under way and forget the table; NULL is accepted. */
+/* Give up rows under way and forget the table, if there is one. */
 void dump_table_drop(struct dump *dump);
+
+/* dump_rest and dump_idle for a table whose rows are under way. */
+void dump_table_rest(struct dump *dump);
+void dump_table_idle(struct dump *dump);
 
 #endif

@@ -62,7 +62,6 @@ MYSQL *mysql_real_connect(MYSQL *mysql, const char *host, const char *user,
     const char *passwd, const char *db, unsigned int port,
     const char *unix_socket, unsigned long clientflag);
 const char *mysql_get_ssl_cipher(MYSQL *mysql);
-unsigned long mysql_thread_id(MYSQL *mysql);
 int mysql_real_query(MYSQL *mysql, const char *q, unsigned long length);
 unsigned int mysql_field_count(MYSQL *mysql);
 MYSQL_RES *mysql_use_result(MYSQL *mysql);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/dump_table.h"
+
+#include "base/budget.h"
+#include "base/fault.h"
+#include "base/strbuf.h"
+#include "source/db.h"
+#include "source/sqltext.h"
+#include "store/database.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* So many bytes a query is to yield, and the first one, of which little is
+ * known; and no row is taken to be smaller. */
+#define QUERY_BYTES (1024 * 1024)
+#define FIRST_BYTES (128 * 1024)
+#define ROW_MIN     128
+
+/* More than that is not read to be thrown away. */
+#define DRAIN_BYTES (4 * 1024 * 1024)
+
+/* How often to look whether somebody waits for a table; how long rows may be
+ * under way unasked if that cannot be seen. */
+#define LOOK_EVERY BUDGET_SECOND
+#define REST_MAX   (5 * BUDGET_SECOND)
+
+bool
+rows_under_way(const struct dump *dump)
+{
+	return dump->table != NULL && db_in_rows(dump->db);
+}
+
+bool
+rows_held(const struct dump *dump)
+{
+	return dump->table->key_count == 0 &&
+	    !(dump->in_snapshot && dump->table->covered);
+}
+
+/* What is left of the query is not worth reading. */
+static bool
+is_long(const struct table *table)
+{
+	int64_t size = table->row_bytes;
+
+	if (table->key_count == 0)
+		return true;
+	if (table->taken > 0 && table->written / table->taken > size)
+		size = table->written / table->taken;
+	return (table->limit - table->taken) * size > DRAIN_BYTES;
+}
+
+void
+rows_drop(struct dump *dump)
+{
+	if (!rows_under_way(dump))
+		return;
+	if (is_long(dump->table))
+		dump_stop(dump);
+	else
+		db_end_rows(dump->db);
+}
+
+void
+rows_seek(struct dump *dump, const struct dump_place *place)
+{
+	struct table *table = dump->table;
+
+	if (table->at.rows != place->rows ||
+	    strcmp(table->at.key, place->key) != 0) {
+		rows_drop(dump);
+		table->at = *place;
+		table->ended = false;
+	}
+	memcpy(
+	    table->at.structure, table->structure, sizeof(table->at.structure));
+}
+
+/* How many rows to ask for: at most four times as many as ever before, for the
+ * next may be a thousand times as large. */
+static int64_t
+choose_limit(struct table *table, int64_t bytes)
+{
+	int64_t size = table->row_bytes > 0 ? table->row_bytes : 1, limit;
+
+	if (table->limit_max == 0)
+		table->limit_max =
+		    1 + FIRST_BYTES / (size > ROW_MIN ? size : ROW_MIN);
+	if (bytes > QUERY_BYTES)
+		bytes = QUERY_BYTES;
+	limit = (bytes - bytes / 32) / size;
+	if (limit > table->limit_max)
+		limit = table->limit_max;
+	return limit > 0 ? limit : 1;
+}
+
+/* Rows behind the place, in the order of the key. */
+static int
+add_keyed(struct table *table, int64_t bytes, struct strbuf *query)
+{
+	table->limit = choose_limit(table, bytes);
+	strbuf_addstr(query, " FORCE INDEX (");
+	sqltext_add_name(query, table->key_name);
+	strbuf_addc(query, ')');
+	if (table->at.rows > 0 &&
+	    key_add_condition(table, table->at.key, query) != 0)
+		return -1;
+	strbuf_addstr(query, " ORDER BY ");
+	key_add_names(table, query);
+	strbuf_addstr(query, " LIMIT ");
+	strbuf_add_number(query, table->limit);
+	return 0;
+}
+
+/* All rows, in the order of the table itself, which no other plan of the
+ * server may change. */
+static void
+add_keyless(const struct table *table, struct strbuf *query)
+{
+	strbuf_addstr(query, " USE INDEX ()");
+	if (table->at.rows > 0) {
+		strbuf_addstr(query, " LIMIT 18446744073709551615 OFFSET ");
+		strbuf_add_number(query, table->at.rows);
+	}
+}
+
+static int
+make_query(struct table *table, int64_t bytes, struct strbuf *query,
+    struct fault *fault)
+{
+	strbuf_addstr(query, "SELECT SQL_NO_CACHE ");
+	table_add_fields(table, query);
+	strbuf_addstr(query, " FROM ");
+	sqltext_add_name(query, table->name);
+	if (table->key_count == 0)
+		add_keyless(table, query);
+	else if (add_keyed(table, bytes, query) != 0)
+		return fault_set(fault, FAULT_USAGE,
+		    "there is no such place in the table %s", table->name);
+	return 0;
+}
+
+static enum dump_outcome
+send_query(struct dump *dump, int64_t bytes, struct fault *fault)
+{
+	struct table *table = dump->table;
+	struct strbuf query = STRBUF_EMPTY;
+	enum dump_outcome outcome = DUMP_FAULT;
+	int64_t began = budget_now();
+
+	if (dump_set_raw(dump, true, fault) != 0) {
+		outcome = dump_failed(dump, table->name, fault);
+		goto out;
+	}
+	if (make_query(table, bytes, &query, fault) != 0)
+		goto out;
+	if (db_query(dump->db, query.bytes, query.length, fault) != 0) {
+		outcome = dump_failed(dump, table->name, fault);
+		goto out;
+	}
+	table->taken = table->written = 0;
+	table->opened = budget_now();
+	table->opening = table->opened - began;
+	outcome = DUMP_MORE;
+out:
+	strbuf_close(&query);
+	return outcome;
+}
+
+/* The query is at its end; was it the last? */
+static void
+end_query(struct table *table)
+{
+	if (table->key_count == 0 || table->taken < table->limit) {
+		table->ended = true;
+		return;
+	}
+	table->row_bytes = table->written / table->taken;
+	if (table->limit_max < 4 * table->limit)
+		table->limit_max = 4 * table->limit;
+}
+
+enum dump_outcome
+rows_next(struct dump *dump, int64_t bytes, const char *const **values,
+    const unsigned long **lengths, struct fault *fault)
+{
+	struct table *table = dump->table;
+
+	while (!table->ended) {
+		if (!rows_under_way(dump)) {
+			enum dump_outcome outcome =
+			    send_query(dump, bytes, fault);
+
+			if (outcome != DUMP_MORE)
+				return outcome;
+		}
+		switch (db_next(dump->db, values, lengths, fault)) {
+		case 0:
+			end_query(table);
+			break;
+		case 1:
+			table->taken++;
+			table->at.rows++;
+			return DUMP_MORE;
+		default:
+			return dump_failed(dump, table->name, fault);
+		}
+	}
+	return DUMP_ENDED;
+}
+
+bool
+rows_at_break(const struct dump *dump)
+{
+	const struct table *table = dump->table;
+
+	return table->key_count > 0 && table->taken == table->limit;
+}
+
+int
+rows_pause(struct dump *dump, const char *const *values,
+    const unsigned long *lengths, struct fault *fault)
+{
+	struct table *table = dump->table;
+
+	if (key_save(table, values, lengths, table->at.key) != 0)
+		return fault_set(fault, FAULT_SYSTEM,
+		    "a row of the table %s has a key that is too long",
+		    table->name);
+	if (rows_at_break(dump)) {
+		db_end_rows(dump->db);
+		end_query(table);
+	}
+	return 0;
+}
+
+/*
+ * Somebody waits for a table of this database, or for all.  That they still
+ * wait after we gave way means that it was not for us: coming back to the place
+ * must not take most of the time.
+ */
+static bool
+is_waited_for(struct dump *dump)
+{
+	const struct table *table = dump->table;
+	struct strbuf name = STRBUF_EMPTY;
+	struct fault fault;
+	struct db *side;
+	char *count = NULL;
+	bool waited;
+
+	if (budget_now() < table->opened + 4 * table->opening)
+		return false;
+	side = dump_side(dump, &fault);
+	sqltext_add_string(&name, dump->terms.database->name,
+	    strlen(dump->terms.database->name));
+	if (side != NULL)
+		count = db_value(side, &fault,
+		    "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
+		    " WHERE (STATE LIKE 'Waiting for%%metadata lock'"
+		    " OR STATE='Waiting for table flush')"
+		    " AND (DB IS NULL OR DB=%s OR LOCATE(%s,INFO)>0)",
+		    name.bytes, name.bytes);
+	if (count == NULL) {
+		db_close(dump->side);
+		dump->side = NULL;
+		dump->sees_all = false;
+	}
+	waited = count != NULL && strcmp(count, "0") != 0;
+	free(count);
+	strbuf_close(&name);
+	return waited;
+}
+
+/* Give up rows under way if somebody waits for them; look every second. */
+static void
+give_way(struct dump *dump)
+{
+	int64_t now = budget_now();
+
+	if (!rows_under_way(dump) || now < dump->looked + LOOK_EVERY)
+		return;
+	dump->looked = now;
+	if (is_waited_for(dump)) {
+		rows_drop(dump);
+		dump_release(dump);
+	}
+}
+
+void
+rows_resume(struct dump *dump)
+{
+	dump->table->rested = 0;
+	if (!rows_held(dump))
+		give_way(dump);
+}
+
+void
+dump_table_rest(struct dump *dump)
+{
+	struct table *table = dump->table;
+
+	if (!rows_under_way(dump))
+		return;
+	if (table->key_count == 0 && !rows_held(dump))
+		table->rested = budget_now();
+	else
+		rows_drop(dump);
+}
+
+void
+dump_table_idle(struct dump *dump)
+{
+	give_way(dump);
+	if (rows_under_way(dump) && dump->table->rested > 0 &&
+	    !dump->sees_all && budget_now() > dump->table->rested + REST_MAX) {
+		rows_drop(dump);
+		dump_release(dump);
+	}
+}
