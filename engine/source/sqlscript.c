@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/sqlscript.h"
+
+#include "base/strbuf.h"
+#include "source/sqltext.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* It stands on one line, and a backslash in it means nothing to anybody. */
+bool
+sqlscript_is_plain(const char *statement, size_t length)
+{
+	while (length > 0) {
+		size_t step = strbuf_printable_length(statement, length);
+
+		if (step == 0 || *statement == '\\')
+			return false;
+		statement += step;
+		length -= step;
+	}
+	return true;
+}
+
+void
+sqlscript_add_text(struct strbuf *out, const char *statement, size_t length)
+{
+	strbuf_addstr(out, "SET @stepvault = _binary");
+	sqltext_add_string(out, statement, length);
+	strbuf_addstr(out, ";\n");
+}
+
+void
+sqlscript_add_execute(struct strbuf *out)
+{
+	strbuf_addstr(out,
+	    "PREPARE stepvault FROM @stepvault;\n"
+	    "EXECUTE stepvault;\n"
+	    "DEALLOCATE PREPARE stepvault;\n");
+}
+
+void
+sqlscript_add(struct strbuf *out, const char *statement, size_t length)
+{
+	if (sqlscript_is_plain(statement, length)) {
+		strbuf_add(out, statement, length);
+		strbuf_addstr(out, ";\n");
+		return;
+	}
+	sqlscript_add_text(out, statement, length);
+	sqlscript_add_execute(out);
+}
+
+/* What a client is reading, and how it reads it. */
+struct scan {
+	bool escapes_in_double; /* a backslash in "…" hides what follows */
+	bool escapes_in_back;   /* the same in `…` */
+	bool escapes_in_single; /* the same in '…' */
+	char inside;            /* a quote; * and - for comments; 0: none */
+};
+
+static bool
+escapes(const struct scan *scan)
+{
+	return (scan->inside == '\'' && scan->escapes_in_single) ||
+	    (scan->inside == '"' && scan->escapes_in_double) ||
+	    (scan->inside == '`' && scan->escapes_in_back);
+}
+
+/* Read on inside of a string or comment; how many bytes that were. */
+static size_t
+scan_inside(struct scan *scan, const char *text)
+{
+	if (*text == '\\' && escapes(scan) && text[1] != '\0')
+		return 2;
+	if (scan->inside == '*' && text[0] == '*' && text[1] == '/') {
+		scan->inside = 0;
+		return 2;
+	}
+	if (*text == (scan->inside == '-' ? '\n' : scan->inside) &&
+	    scan->inside != '*')
+		scan->inside = 0;
+	return 1;
+}
+
+/* Read on outside; 0: here clients differ from each other, or from servers. */
+static size_t
+scan_outside(struct scan *scan, const char *text)
+{
+	switch (*text) {
+	case '\\':
+		return text[1] == 'N' ? 2 : 0;
+	case '\'':
+	case '"':
+	case '`':
+		scan->inside = *text;
+		return 1;
+	case '#':
+		scan->inside = '-';
+		return 1;
+	case '-':
+		if (text[1] == '-' && strchr(" \t\n", text[2]) != NULL)
+			scan->inside = '-';
+		return 1;
+	case '/':
+		if (text[1] != '*')
+			return 1;
+		/* Code to some, or a hint. */
+		if (text[2] == '!' || text[2] == '+' ||
+		    (text[2] == 'M' && text[3] == '!'))
+			return 0;
+		scan->inside = '*';
+		return 2;
+	default:
+		return 1;
+	}
+}
+
+/* A client that reads as scan says finds one statement and no command. */
+static bool
+is_read_whole(struct scan scan, const char *statement)
+{
+	for (size_t step; *statement != '\0'; statement += step) {
+		step = scan.inside != 0 ? scan_inside(&scan, statement)
+					: scan_outside(&scan, statement);
+		if (step == 0)
+			return false;
+	}
+	return scan.inside == 0 || scan.inside == '-';
+}
+
+static bool
+has_odd_bytes(const char *statement, size_t length, bool wide)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)statement[i];
+
+		if ((byte < 0x20 && byte != '\n' && byte != '\t') ||
+		    (byte >= 0x80 && wide))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_delimiter_line(const char *statement)
+{
+	while (statement != NULL) {
+		if (strncasecmp(statement, "delimiter", 9) == 0)
+			return true;
+		statement = strchr(statement, '\n');
+		if (statement != NULL)
+			statement++;
+	}
+	return false;
+}
+
+/* All stock clients, of both servers and of all ages, read it alike. */
+static bool
+is_harmless(
+    const char *statement, size_t length, const struct sqlscript_mode *mode)
+{
+	bool escaped = !mode->no_backslash_escapes;
+
+	if (has_odd_bytes(statement, length, mode->wide) ||
+	    has_delimiter_line(statement))
+		return false;
+	/* Few clients know ANSI_QUOTES, and old ones nothing of backticks. */
+	for (int variant = 0; variant < 4; variant++) {
+		struct scan scan = { .escapes_in_single = escaped,
+			.escapes_in_double = escaped &&
+			    !(mode->ansi_quotes && (variant & 1) != 0),
+			.escapes_in_back = escaped && (variant & 2) != 0 };
+
+		if (!is_read_whole(scan, statement))
+			return false;
+	}
+	return true;
+}
+
+/* What occurs nowhere in the statement; room is for any. */
+static void
+choose_delimiter(char delimiter[16], const char *statement)
+{
+	snprintf(delimiter, 16, ";;");
+	for (unsigned i = 1; strstr(statement, delimiter) != NULL; i++)
+		snprintf(delimiter, 16, "$%u$", i);
+}
+
+bool
+sqlscript_add_delimited(struct strbuf *out, const char *statement,
+    size_t length, const struct sqlscript_mode *mode)
+{
+	char delimiter[16];
+
+	if (strlen(statement) != length ||
+	    !is_harmless(statement, length, mode))
+		return false;
+	choose_delimiter(delimiter, statement);
+	strbuf_addf(out, "DELIMITER %s\n", delimiter);
+	/* The last line may be a comment. */
+	strbuf_add(out, statement, length);
+	strbuf_addf(out, "\n%s\nDELIMITER ;\n", delimiter);
+	return true;
+}

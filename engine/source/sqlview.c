@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/sqlview.h"
+
+#include "base/strbuf.h"
+
+#include <string.h>
+
+/* Behind the name, or string, whose quote text begins with. */
+static const char *
+skip_quoted(const char *text)
+{
+	char quote = *text++;
+
+	for (; *text != '\0'; text++) {
+		if ((*text == '\\' && quote == '\'' && text[1] != '\0') ||
+		    (*text == quote && text[1] == quote))
+			text++;
+		else if (*text == quote)
+			return text + 1;
+	}
+	return text;
+}
+
+bool
+sqlview_next(const char *text, struct sqlview_pair *pair)
+{
+	while (*text != '\0') {
+		const char *first = text;
+		int names = 0;
+
+		if (*text != '`') {
+			text = *text == '\'' ? skip_quoted(text) : text + 1;
+			continue;
+		}
+		for (;;) {
+			text = skip_quoted(text);
+			if (++names == 2)
+				pair->end = text;
+			if (text[0] != '.' || text[1] != '`')
+				break;
+			if (names == 1)
+				pair->dot = text;
+			text++;
+		}
+		if (names != 2)
+			continue;
+		pair->first = first;
+		pair->is_call = *text == '(';
+		return true;
+	}
+	return false;
+}
+
+char *
+sqlview_name(const char *quoted)
+{
+	struct strbuf name = STRBUF_EMPTY;
+
+	for (quoted++; *quoted != '\0'; quoted++) {
+		if (*quoted == '`' && *++quoted != '`')
+			break;
+		strbuf_addc(&name, *quoted);
+	}
+	return name.bytes != NULL ? name.bytes : strbuf_copy("");
+}
