@@ -9,8 +9,9 @@ struct table;
 
 /*
  * The pieces of the dump: dump.c has the session, the snapshot and the frame
- * of each piece of text; dump_list.c the list; dump_table.c tables and their
- * rows; dump_object.c everything else.
+ * of each piece of text; dump_line.c a line of the list, and two lists
+ * compared; dump_list.c the list; dump_table.c tables and their rows;
+ * dump_object.c everything else.
  */
 
 /* In the order in which objects are loaded. */
@@ -20,6 +21,8 @@ enum dump_kind {
 	DUMP_TABLE,
 	DUMP_FUNCTION,
 	DUMP_PROCEDURE,
+	DUMP_PACKAGE, /* of MariaDB's Oracle mode */
+	DUMP_PACKAGE_BODY,
 	DUMP_PLACEHOLDER, /* a view's columns, for other views to refer to */
 	DUMP_VIEW,
 	DUMP_TRIGGER,
@@ -36,7 +39,7 @@ struct dump_line {
 	bool keyless;   /* TABLE */
 	int64_t bytes;  /* TABLE: data length by the server's estimate */
 	int64_t rows;   /* TABLE: number of rows by the server's estimate */
-	char *made;     /* malloc'd: when it was made, as the server says */
+	char *made;     /* malloc'd: changes when its definition changes */
 };
 
 struct dump {
@@ -56,6 +59,12 @@ struct dump {
 int
 dump_line_parse(struct dump_line *line, const char *text, struct fault *fault);
 void dump_line_close(struct dump_line *line);
+
+/* Append it as text, with its newline. */
+void dump_line_add(struct strbuf *lines, const struct dump_line *line);
+
+/* The word for a kind, such as "package-body"; a constant. */
+const char *dump_kind_name(enum dump_kind kind);
 
 /*
  * What a failed statement of the database means for the dump: DUMP_WAIT,

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_SOURCE_DUMP_ITEMS_H
+#define ENGINE_SOURCE_DUMP_ITEMS_H
+
+#include "source/dump_internal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * What dump_list finds out before it writes the list: dump_list.c the tables,
+ * and what is left out; dump_list_code.c views, routines, triggers and events;
+ * dump_items.c keeps them all.
+ */
+
+struct db;
+struct privileges;
+
+struct dump_item {
+	struct dump_line line; /* without made */
+	uint32_t sum;          /* of all that defines it */
+	bool excluded;         /* by the profile */
+	bool left_out;         /* it cannot be had, or not be loaded */
+	char *engine;          /* TABLE: NULL if it cannot be opened */
+	char *table;           /* TRIGGER: whose it is */
+	int64_t order;         /* VIEW, TRIGGER: among its kind */
+	char *uses; /* VIEW: names of the same schema, NUL behind each,
+		       and one more at the end */
+};
+
+struct dump_items {
+	struct dump *dump;
+	struct db *db;
+	char *schema;
+	struct privileges *privileges;
+	struct strbuf *notes;
+	struct dump_item *all;
+	int count;
+	int room;
+	int relations; /* so many are tables, views and sequences, by name */
+};
+
+/* Add one; the name is copied.  Valid until the next is added. */
+struct dump_item *
+dump_items_add(struct dump_items *items, enum dump_kind kind, const char *name);
+
+/* Sort what there is so far, which are all tables, views and sequences, so
+ * that they can be found. */
+void dump_items_sort_relations(struct dump_items *items);
+
+/* The table, view or sequence of this name, or NULL. */
+struct dump_item *
+dump_items_find(const struct dump_items *items, const char *name);
+
+/* Put those of each kind in the order in which they are loaded. */
+void dump_items_sort(struct dump_items *items);
+
+void dump_items_close(struct dump_items *items);
+
+/*
+ * Ask the information schema: query is all up to WHERE, column that of the
+ * schema's name.  What it answers comes with db_next.  Returns 0 or -1.
+ */
+int dump_items_ask(struct dump_items *items, const char *query,
+    const char *column, struct fault *fault);
+
+/*
+ * After the last row: what the server left out because it could not open it in
+ * time makes the answer useless.  DUMP_ENDED if it is whole.
+ */
+enum dump_outcome
+dump_items_answered(struct dump_items *items, int status, struct fault *fault);
+
+/* The sum of what was there before and a row's values, from one on. */
+uint32_t dump_items_sum(uint32_t before, struct dump_items *items,
+    const char *const *values, const unsigned long *lengths, unsigned from);
+
+/* Find all views' texts, and the routines, triggers and events. */
+enum dump_outcome
+dump_items_read_code(struct dump_items *items, struct fault *fault);
+
+#endif

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of objects, by a few queries over the information schema for all of
+ * them together: one for each object would take minutes.
+ */
+#include "base/crc32c.h"
+#include "base/fault.h"
+#include "base/strbuf.h"
+#include "source/db.h"
+#include "source/dump_items.h"
+#include "source/privileges.h"
+#include "store/database.h"
+#include "store/profile.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Engines whose tables show rows that are kept elsewhere, or none. */
+static const char *const rowless_engines[] = { "BLACKHOLE", "CONNECT",
+	"FEDERATED", "MRG_MYISAM", "OQGRAPH", "SPHINX", "SPIDER" };
+
+static const char find_tables[] =
+    "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, ENGINE IN (SELECT ENGINE FROM "
+    "information_schema.ENGINES WHERE TRANSACTIONS = 'YES'), DATA_LENGTH, "
+    "TABLE_ROWS, TABLE_COMMENT, CREATE_TIME, TABLE_COLLATION, CREATE_OPTIONS "
+    "FROM information_schema.TABLES";
+
+enum { T_NAME, T_TYPE, T_ENGINE, T_COVERED, T_BYTES, T_ROWS, T_COMMENT };
+
+static const char find_columns[] =
+    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, "
+    "COLLATION_NAME, COLUMN_DEFAULT, EXTRA, COLUMN_COMMENT, "
+    "GENERATION_EXPRESSION FROM information_schema.COLUMNS";
+
+/* A pattern of the profile is a GLOB, or LABEL.GLOB for one database. */
+static bool
+is_among(const struct texts *patterns, const char *label, const char *name)
+{
+	size_t length = strlen(label);
+
+	for (int i = 0; i < patterns->count; i++) {
+		const char *glob = patterns->items[i];
+
+		if (fnmatch(glob, name, 0) == 0)
+			return true;
+		if (strncmp(glob, label, length) == 0 && glob[length] == '.' &&
+		    fnmatch(glob + length + 1, name, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int64_t
+number_of(const char *value)
+{
+	long long number = value != NULL ? strtoll(value, NULL, 10) : 0;
+
+	return number > 0 ? number : 0;
+}
+
+/* The words of TABLE_TYPE that are of interest: the others are temporary, or
+ * made up by the server. */
+static bool
+kind_of(const char *type, enum dump_kind *kind)
+{
+	if (strcmp(type, "BASE TABLE") == 0 ||
+	    strcmp(type, "SYSTEM VERSIONED") == 0)
+		*kind = DUMP_TABLE;
+	else if (strcmp(type, "VIEW") == 0)
+		*kind = DUMP_VIEW;
+	else if (strcmp(type, "SEQUENCE") == 0)
+		*kind = DUMP_SEQUENCE;
+	else
+		return false;
+	return true;
+}
+
+static bool
+has_rows_elsewhere(const char *engine)
+{
+	for (size_t i = 0;
+	     i < sizeof(rowless_engines) / sizeof(rowless_engines[0]); i++)
+		if (strcasecmp(rowless_engines[i], engine) == 0)
+			return true;
+	return false;
+}
+
+/* What to do with the rows of a table, and what a person should know of it. */
+static void
+judge_table(struct dump_items *items, struct dump_item *item, bool versioned)
+{
+	const char *name = item->line.name;
+	const char *label = items->dump->terms.database->label;
+	const struct profile *profile = items->dump->terms.profile;
+
+	item->line.with_rows = !is_among(&profile->excluded_data, label, name);
+	if (item->engine != NULL && has_rows_elsewhere(item->engine)) {
+		item->line.with_rows = false;
+		dump_note(items->notes, name,
+		    "is of engine %s, which has no rows of its own: only its "
+		    "structure is in the backup",
+		    item->engine);
+	}
+	if (!item->line.with_rows)
+		return;
+	if (versioned)
+		dump_note(items->notes, name,
+		    "is system-versioned: its rows are in the backup as they "
+		    "are now, without their history");
+	/* Without an engine it cannot be opened: reading it will say why. */
+	if (!item->line.covered && item->engine != NULL)
+		dump_note(items->notes, name,
+		    "is of engine %s, which no snapshot covers: its rows are "
+		    "as they were when they were read",
+		    item->engine);
+}
+
+static void
+judge_view(
+    struct dump_items *items, struct dump_item *item, const char *comment)
+{
+	if (!privileges_has_on(
+		items->privileges, PRIVILEGE_SELECT, item->line.name) ||
+	    !privileges_has_on(
+		items->privileges, PRIVILEGE_SHOW_VIEW, item->line.name)) {
+		item->left_out = true;
+		dump_note(items->notes, item->line.name,
+		    "is a view that the database user may not read: it lacks "
+		    "SELECT or SHOW VIEW; left out");
+	} else if (strcmp(comment, "VIEW") != 0) {
+		item->left_out = true;
+		dump_note(items->notes, item->line.name,
+		    "is a view that does not work, as it refers to what is not "
+		    "there, or its definer has lost rights; left out");
+	}
+}
+
+/* Take in a row of find_tables. */
+static int
+add_relation(struct dump_items *items, const char *const *values,
+    const unsigned long *lengths, struct fault *fault)
+{
+	const char *label = items->dump->terms.database->label;
+	const struct profile *profile = items->dump->terms.profile;
+	struct dump_item *item;
+	enum dump_kind kind;
+
+	if (!kind_of(values[T_TYPE], &kind))
+		return 0;
+	item = dump_items_add(items, kind, values[T_NAME]);
+	if (is_among(&profile->excluded_tables, label, values[T_NAME])) {
+		item->excluded = true;
+		return 0;
+	}
+	if (kind == DUMP_VIEW) {
+		judge_view(items, item, values[T_COMMENT]);
+		return 0;
+	}
+	item->sum = dump_items_sum(0, items, values, lengths, T_COMMENT);
+	if (!privileges_has_on(
+		items->privileges, PRIVILEGE_SELECT, values[T_NAME]))
+		return fault_set(fault, FAULT_SYSTEM,
+		    "the database user may not read the table %s: grant it "
+		    "SELECT, or exclude the table",
+		    values[T_NAME]);
+	if (kind == DUMP_SEQUENCE)
+		return 0;
+	item->line.bytes = number_of(values[T_BYTES]);
+	item->line.rows = number_of(values[T_ROWS]);
+	item->line.covered =
+	    values[T_COVERED] != NULL && strcmp(values[T_COVERED], "1") == 0;
+	if (values[T_ENGINE] != NULL)
+		item->engine = strbuf_copy(values[T_ENGINE]);
+	judge_table(
+	    items, item, strcmp(values[T_TYPE], "SYSTEM VERSIONED") == 0);
+	return 0;
+}
+
+static enum dump_outcome
+read_tables(struct dump_items *items, struct fault *fault)
+{
+	const char *const *values;
+	const unsigned long *lengths;
+	enum dump_outcome outcome;
+	int status;
+
+	status = dump_items_ask(items, find_tables, "TABLE_SCHEMA", fault);
+	if (status == 0) {
+		while ((status = db_next(
+			    items->db, &values, &lengths, fault)) == 1) {
+			if (add_relation(items, values, lengths, fault) != 0) {
+				db_end_rows(items->db);
+				return DUMP_FAULT;
+			}
+		}
+	}
+	outcome = dump_items_answered(items, status, fault);
+	if (outcome == DUMP_ENDED)
+		dump_items_sort_relations(items);
+	return outcome;
+}
+
+/* All columns of a table count as its definition. */
+static enum dump_outcome
+read_columns(struct dump_items *items, struct fault *fault)
+{
+	const char *const *values;
+	const unsigned long *lengths;
+	struct dump_item *item = NULL;
+	int status;
+
+	status = dump_items_ask(items, find_columns, "TABLE_SCHEMA", fault);
+	if (status == 0) {
+		while ((status = db_next(
+			    items->db, &values, &lengths, fault)) == 1) {
+			if (item == NULL ||
+			    strcmp(item->line.name, values[0]) != 0)
+				item = dump_items_find(items, values[0]);
+			if (item != NULL && item->line.kind != DUMP_VIEW)
+				item->sum = dump_items_sum(
+				    item->sum, items, values, lengths, 1);
+		}
+	}
+	return dump_items_answered(items, status, fault);
+}
+
+/* The schema itself: its character set and collation. */
+static void
+add_schema(struct dump_items *items)
+{
+	struct dump_item *item =
+	    dump_items_add(items, DUMP_DATABASE, items->schema);
+	const struct dump_facts *facts = &items->dump->facts;
+
+	item->sum = crc32c(0, facts->charset, sizeof(facts->charset));
+	item->sum =
+	    crc32c(item->sum, facts->collation, sizeof(facts->collation));
+}
+
+/* What cannot be seen cannot be named. */
+static void
+note_unseen(struct dump_items *items)
+{
+	static const enum privilege wanted[] = { PRIVILEGE_TRIGGER,
+		PRIVILEGE_EVENT, PRIVILEGE_ROUTINE_NAMES };
+
+	if (!privileges_has(items->privileges, PRIVILEGE_SELECT))
+		dump_note(items->notes, items->schema,
+		    "the database user has SELECT on single tables only: "
+		    "others, if there are any, are not in the backup");
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (!privileges_has(items->privileges, wanted[i]))
+			dump_note(items->notes, items->schema,
+			    "the database user lacks the privilege %s: %s, if "
+			    "there are any, are not in the backup",
+			    privileges_name(wanted[i]),
+			    privileges_loss(wanted[i]));
+}
+
+static enum dump_outcome
+read_all(struct dump_items *items, struct fault *fault)
+{
+	enum dump_outcome outcome;
+
+	items->schema = db_value(items->db, fault, "SELECT DATABASE()");
+	if (items->schema == NULL ||
+	    privileges_read(
+		&items->privileges, items->db, items->schema, fault) != 0)
+		return dump_failed(
+		    items->dump, items->dump->terms.database->name, fault);
+	note_unseen(items);
+	outcome = read_tables(items, fault);
+	if (outcome == DUMP_ENDED)
+		outcome = read_columns(items, fault);
+	if (outcome == DUMP_ENDED)
+		outcome = dump_items_read_code(items, fault);
+	if (outcome == DUMP_ENDED)
+		add_schema(items);
+	return outcome;
+}
+
+/* Of all that are of one kind; views come twice. */
+static void
+add_lines(
+    struct strbuf *lines, const struct dump_items *items, enum dump_kind kind)
+{
+	enum dump_kind found = kind == DUMP_PLACEHOLDER ? DUMP_VIEW : kind;
+	char made[16];
+
+	for (int i = 0; i < items->count; i++) {
+		const struct dump_item *item = &items->all[i];
+		struct dump_line line = item->line;
+
+		if (line.kind != found || item->excluded || item->left_out)
+			continue;
+		snprintf(made, sizeof(made), "%08x", item->sum);
+		line.kind = kind;
+		line.made = made;
+		dump_line_add(lines, &line);
+	}
+}
+
+enum dump_outcome
+dump_list(struct dump *dump, struct strbuf *lines, struct strbuf *notes,
+    struct fault *fault)
+{
+	struct dump_items items = {
+		.dump = dump, .db = dump->db, .notes = notes
+	};
+	size_t noted = notes->length;
+	enum dump_outcome outcome;
+
+	fault_clear(fault);
+	/* Of more warnings than this the server would keep none. */
+	db_try(dump->db, "SET SESSION max_error_count = 65535");
+	db_try(dump->db, "SET SESSION information_schema_stats_expiry = 0");
+	outcome = read_all(&items, fault);
+	if (outcome == DUMP_ENDED) {
+		dump_items_sort(&items);
+		for (int kind = 0; kind < DUMP_KIND_COUNT; kind++)
+			add_lines(lines, &items, (enum dump_kind)kind);
+	} else {
+		strbuf_cut(notes, noted);
+	}
+	dump_items_close(&items);
+	return outcome;
+}
