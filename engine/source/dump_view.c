@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/dump_object.h"
+
+#include "base/fault.h"
+#include "source/db.h"
+#include "source/sqlscript.h"
+#include "source/sqltext.h"
+#include "source/sqlview.h"
+#include "store/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A view of as many columns, and of no rows in case that it stays. */
+static enum dump_outcome
+add_placeholder(struct dump *dump, const struct dump_line *line,
+    struct strbuf *create, struct fault *fault)
+{
+	const char *const *values;
+	const unsigned long *lengths;
+	const char *between = " AS SELECT 1 AS ";
+	int status;
+
+	strbuf_addstr(create, "CREATE OR REPLACE VIEW ");
+	sqltext_add_name(create, line->name);
+	while ((status = db_next(dump->db, &values, &lengths, fault)) == 1) {
+		strbuf_addstr(create, between);
+		sqltext_add_name(create, values[0]);
+		between = ", 1 AS ";
+	}
+	if (status < 0)
+		return dump_failed(dump, line->name, fault);
+	strbuf_addstr(create, " FROM DUAL WHERE FALSE");
+	return *between == ',' ? DUMP_ENDED : dump_vanished(line, fault);
+}
+
+enum dump_outcome
+dump_placeholder_read(struct dump *dump, const struct dump_line *line,
+    struct strbuf *text, struct fault *fault)
+{
+	struct strbuf query = STRBUF_EMPTY, create = STRBUF_EMPTY;
+	enum dump_outcome outcome;
+
+	strbuf_addstr(&query,
+	    "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE "
+	    "TABLE_SCHEMA = DATABASE() AND");
+	dump_add_condition(
+	    &query, "TABLE_NAME", line->name, " ORDER BY ORDINAL_POSITION");
+	if (db_query(dump->db, query.bytes, query.length, fault) != 0)
+		outcome = dump_failed(dump, line->name, fault);
+	else
+		outcome = add_placeholder(dump, line, &create, fault);
+	if (outcome == DUMP_ENDED) {
+		dump_add_named(text, "DROP TABLE IF EXISTS ", line->name);
+		sqlscript_add(text, create.bytes, create.length);
+	}
+	strbuf_close(&query);
+	strbuf_close(&create);
+	return outcome;
+}
+
+/* What a view reads of other schemas than its own. */
+struct others {
+	struct strbuf guard; /* an expression that is true if all are there */
+	struct strbuf names; /* for people */
+	int count;
+};
+
+static bool
+is_of_server(const char *schema)
+{
+	return strcmp(schema, "information_schema") == 0 ||
+	    strcmp(schema, "performance_schema") == 0 ||
+	    strcmp(schema, "mysql") == 0 || strcmp(schema, "sys") == 0;
+}
+
+/*
+ * Take a pair in if it is a table: most are an alias and a column.  Returns 0
+ * or -1.
+ */
+static int
+add_other(struct dump *dump, struct others *others, const char *schema,
+    const char *table, struct fault *fault)
+{
+	struct strbuf query = STRBUF_EMPTY;
+	char *found;
+
+	strbuf_addstr(
+	    &query, "(SELECT COUNT(*) FROM information_schema.TABLES WHERE");
+	dump_add_condition(&query, "TABLE_SCHEMA", schema, " AND");
+	dump_add_condition(&query, "TABLE_NAME", table, ")");
+	/* The same one again counts for nothing. */
+	if (others->count > 0 &&
+	    strstr(others->guard.bytes, query.bytes) != NULL) {
+		strbuf_close(&query);
+		return 0;
+	}
+	found = db_value(dump->db, fault, "SELECT %s", query.bytes);
+	if (found != NULL && strcmp(found, "0") != 0) {
+		strbuf_addf(&others->guard, "%s%s",
+		    others->count > 0 ? " + " : "", query.bytes);
+		strbuf_addf(&others->names, "%s%s.%s",
+		    others->count > 0 ? ", " : "", schema, table);
+		others->count++;
+	}
+	strbuf_close(&query);
+	free(found);
+	return fault->code == FAULT_NONE ? 0 : -1;
+}
+
+static int
+add_others(struct dump *dump, struct others *others,
+    const struct dump_shown *view, struct fault *fault)
+{
+	const char *definition = view->values[0] != NULL ? view->values[0] : "";
+	struct sqlview_pair pair;
+	int status = 0;
+
+	for (; status == 0 && sqlview_next(definition, &pair);
+	     definition = pair.end) {
+		char *schema = sqlview_name(pair.first);
+		char *table = sqlview_name(pair.dot + 1);
+
+		if (!pair.is_call && strcmp(schema, view->values[1]) != 0 &&
+		    !is_of_server(schema))
+			status = add_other(dump, others, schema, table, fault);
+		free(schema);
+		free(table);
+	}
+	return status;
+}
+
+static int
+find_others(struct dump *dump, const struct dump_line *line,
+    struct others *others, struct fault *fault)
+{
+	struct strbuf query = STRBUF_EMPTY;
+	struct dump_shown view;
+	int status;
+
+	strbuf_addstr(&query,
+	    "SELECT VIEW_DEFINITION, DATABASE() FROM information_schema.VIEWS "
+	    "WHERE TABLE_SCHEMA = DATABASE() AND");
+	dump_add_condition(&query, "TABLE_NAME", line->name, "");
+	status = dump_show_row(dump, &view, &query, fault);
+	if (status == 1)
+		status = add_others(dump, others, &view, fault);
+	strbuf_close(&query);
+	dump_shown_close(&view);
+	return status < 0 ? -1 : 0;
+}
+
+/* Functions of its own schema are called by their names alone, so that it can
+ * be loaded under another. */
+static void
+drop_schema(struct strbuf *create, const char *schema)
+{
+	const char *at = create->bytes;
+	struct sqlview_pair pair;
+
+	while (sqlview_next(at, &pair)) {
+		size_t from = (size_t)(pair.first - create->bytes);
+		size_t to = (size_t)(pair.dot + 1 - create->bytes);
+		size_t end = (size_t)(pair.end - create->bytes);
+		char *first = sqlview_name(pair.first);
+
+		if (pair.is_call && strcmp(first, schema) == 0) {
+			dump_replace(create, from, to, "", 0);
+			end -= to - from;
+		}
+		free(first);
+		at = create->bytes + end;
+	}
+}
+
+/* Of what SHOW CREATE VIEW says the statement that makes it here. */
+static void
+mend(struct dump *dump, const struct dump_shown *shown, struct strbuf *create)
+{
+	size_t from, to;
+
+	strbuf_addstr(create, "CREATE OR REPLACE");
+	strbuf_addstr(create, shown->values[1] + strlen("CREATE"));
+	if (dump->terms.profile->definers == DEFINERS_DROP &&
+	    dump_find_definer(create->bytes, &from, &to))
+		dump_replace(create, from, to, "", 0);
+	if (!dump_is_wide(shown->values[2]))
+		drop_schema(create, dump->terms.database->name);
+}
+
+static void
+add_view(const struct dump_shown *shown, const struct strbuf *create,
+    const struct others *others, struct strbuf *text)
+{
+	bool plain = others->count == 0 &&
+	    sqlscript_is_plain(create->bytes, create->length);
+
+	if (!plain)
+		sqlscript_add_text(text, create->bytes, create->length);
+	/* Without them it would end the loading. */
+	if (others->count > 0)
+		strbuf_addf(text,
+		    "SET @stepvault = IF(%s = %d, @stepvault, 'DO 0');\n",
+		    others->guard.bytes, others->count);
+	strbuf_addf(text,
+	    "SET character_set_client = %s, collation_connection = %s;\n",
+	    shown->values[2], shown->values[3]);
+	if (plain)
+		sqlscript_add(text, create->bytes, create->length);
+	else
+		sqlscript_add_execute(text);
+}
+
+enum dump_outcome
+dump_view_read(struct dump *dump, const struct dump_line *line,
+    struct strbuf *text, struct strbuf *notes, struct fault *fault)
+{
+	struct others others = { STRBUF_EMPTY, STRBUF_EMPTY, 0 };
+	struct strbuf create = STRBUF_EMPTY;
+	struct dump_shown shown = { 0 };
+	enum dump_outcome outcome = DUMP_ENDED;
+	int status = find_others(dump, line, &others, fault);
+
+	if (status == 0)
+		status = dump_set_raw(dump, true, fault);
+	if (status == 0)
+		status = dump_show(
+		    dump, &shown, "SHOW CREATE VIEW ", line->name, fault);
+	if (status == 1) {
+		mend(dump, &shown, &create);
+		add_view(&shown, &create, &others, text);
+	} else {
+		outcome = status < 0 ? dump_failed(dump, line->name, fault)
+				     : dump_vanished(line, fault);
+	}
+	if (status == 1 && others.count > 0)
+		dump_note(notes, line->name,
+		    "is a view of other databases (%s): where one of these is "
+		    "missing, it is loaded as a view without rows",
+		    others.names.bytes);
+	strbuf_close(&others.guard);
+	strbuf_close(&others.names);
+	strbuf_close(&create);
+	dump_shown_close(&shown);
+	return outcome;
+}
