@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void
+void
 column_close(struct column *column)
 {
 	free(column->name);
@@ -133,28 +133,34 @@ show_create(
 }
 
 /* The character set is what a collation's name begins with. */
+void
+column_set(struct column *column, const char *type, const char *collation,
+    const char *nullable)
+{
+	*column = (struct column){ .type = strbuf_copy(type) };
+	if (collation != NULL)
+		column->charset =
+		    strbuf_copy_part(collation, strcspn(collation, "_"));
+	column->nullable = nullable == NULL || strcmp(nullable, "NO") != 0;
+	column_choose_form(column);
+}
+
 static void
 add_column(struct table *table, const char *const *values)
 {
-	const char *collation = values[2], *extra = values[6];
+	const char *extra = values[6];
 	struct column *column;
 
 	table->columns =
 	    grow(table->columns, table->column_count, sizeof(*column));
 	column = &table->columns[table->column_count++];
-	*column = (struct column){ 0 };
+	column_set(column, values[1], values[2], values[3]);
 	column->name = strbuf_copy(values[0]);
-	column->type = strbuf_copy(values[1]);
-	if (collation != NULL)
-		column->charset =
-		    strbuf_copy_part(collation, strcspn(collation, "_"));
-	column->nullable = values[3] == NULL || strcmp(values[3], "NO") != 0;
 	/* Not DEFAULT_GENERATED, which is a default that is an expression. */
 	column->generated = extra != NULL &&
 	    (strstr(extra, "VIRTUAL") != NULL ||
 		strstr(extra, "PERSISTENT") != NULL ||
 		strstr(extra, "STORED GENERATED") != NULL);
-	column_choose_form(column);
 }
 
 static enum dump_outcome
@@ -182,12 +188,6 @@ ask_columns(struct dump *dump, struct table *table, struct fault *fault)
 	return DUMP_MORE;
 }
 
-/* Columns of SHOW INDEX that not every server has, or not at one place. */
-struct index_fields {
-	int not_unique, key_name, column_name, order, part, type, visible,
-	    ignored;
-};
-
 static int
 find_field(const struct db *db, const char *name)
 {
@@ -197,8 +197,8 @@ find_field(const struct db *db, const char *name)
 	return -1;
 }
 
-static void
-find_index_fields(const struct db *db, struct index_fields *fields)
+void
+index_find_fields(const struct db *db, struct index_fields *fields)
 {
 	fields->not_unique = find_field(db, "Non_unique");
 	fields->key_name = find_field(db, "Key_name");
@@ -207,6 +207,8 @@ find_index_fields(const struct db *db, struct index_fields *fields)
 	fields->part = find_field(db, "Sub_part");
 	fields->type = find_field(db, "Index_type");
 	fields->visible = find_field(db, "Visible");
+	if (fields->visible < 0)
+		fields->visible = find_field(db, "Is_visible");
 	fields->ignored = find_field(db, "Ignored");
 }
 
@@ -220,6 +222,24 @@ has_value(const char *const *values, int field, const char *value)
 	return strcmp(values[field], value) == 0;
 }
 
+bool
+index_is_usable(const struct index_fields *fields, const char *const *values)
+{
+	return has_value(values, fields->not_unique, "0") &&
+	    has_value(values, fields->order, "A") &&
+	    has_value(values, fields->part, NULL) &&
+	    !has_value(values, fields->visible, "NO") &&
+	    !has_value(values, fields->ignored, "YES") &&
+	    (has_value(values, fields->type, "BTREE") ||
+		has_value(values, fields->type, "LSMTREE"));
+}
+
+bool
+column_is_usable(const struct column *column)
+{
+	return !column->nullable && column->key_form != KEY_NONE;
+}
+
 /* The column, if rows can be read in the order of this part of an index. */
 static const struct column *
 find_usable(const struct table *table, const char *const *values,
@@ -227,21 +247,13 @@ find_usable(const struct table *table, const char *const *values,
 {
 	const struct column *column = NULL;
 
-	if (!has_value(values, fields->not_unique, "0") ||
-	    !has_value(values, fields->order, "A") ||
-	    !has_value(values, fields->part, NULL) ||
-	    has_value(values, fields->visible, "NO") ||
-	    has_value(values, fields->ignored, "YES") ||
-	    !(has_value(values, fields->type, "BTREE") ||
-		has_value(values, fields->type, "LSMTREE")))
+	if (!index_is_usable(fields, values))
 		return NULL;
 	for (size_t i = 0; i < table->column_count; i++)
 		if (has_value(
 			values, fields->column_name, table->columns[i].name))
 			column = &table->columns[i];
-	if (column == NULL || column->nullable || column->key_form == KEY_NONE)
-		return NULL;
-	return column;
+	return column != NULL && column_is_usable(column) ? column : NULL;
 }
 
 struct search {
@@ -288,7 +300,7 @@ ask_key(struct dump *dump, struct table *table, struct fault *fault)
 
 	if (query_about(dump, "SHOW INDEX FROM ", table->name, fault) != 0)
 		return dump_failed(dump, table->name, fault);
-	find_index_fields(dump->db, &search.fields);
+	index_find_fields(dump->db, &search.fields);
 	while ((status = db_next(dump->db, &values, &lengths, fault)) == 1)
 		add_index_part(&search, values);
 	if (status < 0)

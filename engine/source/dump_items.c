@@ -105,7 +105,8 @@ dump_items_close(struct dump_items *items)
 		dump_line_close(&items->all[i].line);
 		free(items->all[i].engine);
 		free(items->all[i].table);
-		free(items->all[i].uses);
+		strbuf_close(&items->all[i].uses);
+		strbuf_close(&items->all[i].keys);
 	}
 	free(items->all);
 	free(items->schema);
@@ -156,12 +157,10 @@ dump_items_answered(struct dump_items *items, int status, struct fault *fault)
 }
 
 uint32_t
-dump_items_sum(uint32_t before, struct dump_items *items,
-    const char *const *values, const unsigned long *lengths, unsigned from)
+dump_items_sum(uint32_t before, const char *const *values,
+    const unsigned long *lengths, unsigned from, unsigned to)
 {
-	unsigned columns = db_columns(items->db);
-
-	for (unsigned i = from; i < columns; i++) {
+	for (unsigned i = from; i < to; i++) {
 		uint64_t length = values[i] != NULL ? lengths[i] : UINT64_MAX;
 
 		before = crc32c(before, &length, sizeof(length));

@@ -2,6 +2,7 @@
 #ifndef ENGINE_SOURCE_DUMP_ITEMS_H
 #define ENGINE_SOURCE_DUMP_ITEMS_H
 
+#include "base/strbuf.h"
 #include "source/dump_internal.h"
 
 #include <stdbool.h>
@@ -9,12 +10,18 @@
 
 /*
  * What dump_list finds out before it writes the list: dump_list.c the tables,
- * and what is left out; dump_list_code.c views, routines, triggers and events;
- * dump_items.c keeps them all.
+ * and what is left out; dump_list_keys.c their indexes and columns;
+ * dump_list_code.c views, routines, triggers and events; dump_items.c keeps
+ * them all.
  */
 
 struct db;
 struct privileges;
+
+/* Texts, a NUL behind each, and one more at the end; NULL: none. */
+struct dump_words {
+	char *first;
+};
 
 struct dump_item {
 	struct dump_line line; /* without made */
@@ -24,8 +31,11 @@ struct dump_item {
 	char *engine;          /* TABLE: NULL if it cannot be opened */
 	char *table;           /* TRIGGER: whose it is */
 	int64_t order;         /* VIEW, TRIGGER: among its kind */
-	char *uses; /* VIEW: names of the same schema, NUL behind each,
-		       and one more at the end */
+	struct strbuf
+	    uses; /* VIEW: names of the same schema, NUL behind each */
+	struct strbuf keys; /* TABLE: of each part of an index by which its rows
+			       may be read, that's name and its column's, NUL
+			       behind each */
 };
 
 struct dump_items {
@@ -71,9 +81,16 @@ int dump_items_ask(struct dump_items *items, const char *query,
 enum dump_outcome
 dump_items_answered(struct dump_items *items, int status, struct fault *fault);
 
-/* The sum of what was there before and a row's values, from one on. */
-uint32_t dump_items_sum(uint32_t before, struct dump_items *items,
-    const char *const *values, const unsigned long *lengths, unsigned from);
+/* The sum of what was there before and some of a row's values. */
+uint32_t dump_items_sum(uint32_t before, const char *const *values,
+    const unsigned long *lengths, unsigned from, unsigned to);
+
+/* Find out of all tables by which indexes their rows may be read; and then of
+ * all columns what they are. */
+enum dump_outcome
+dump_items_read_indexes(struct dump_items *items, struct fault *fault);
+enum dump_outcome
+dump_items_read_columns(struct dump_items *items, struct fault *fault);
 
 /* Find all views' texts, and the routines, triggers and events. */
 enum dump_outcome

@@ -30,11 +30,6 @@ static const char find_tables[] =
 
 enum { T_NAME, T_TYPE, T_ENGINE, T_COVERED, T_BYTES, T_ROWS, T_COMMENT };
 
-static const char find_columns[] =
-    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, "
-    "COLLATION_NAME, COLUMN_DEFAULT, EXTRA, COLUMN_COMMENT, "
-    "GENERATION_EXPRESSION FROM information_schema.COLUMNS";
-
 /* A pattern of the profile is a GLOB, or LABEL.GLOB for one database. */
 static bool
 is_among(const struct texts *patterns, const char *label, const char *name)
@@ -159,7 +154,8 @@ add_relation(struct dump_items *items, const char *const *values,
 		judge_view(items, item, values[T_COMMENT]);
 		return 0;
 	}
-	item->sum = dump_items_sum(0, items, values, lengths, T_COMMENT);
+	item->sum = dump_items_sum(
+	    0, values, lengths, T_COMMENT, db_columns(items->db));
 	if (!privileges_has_on(
 		items->privileges, PRIVILEGE_SELECT, values[T_NAME]))
 		return fault_set(fault, FAULT_SYSTEM,
@@ -201,30 +197,6 @@ read_tables(struct dump_items *items, struct fault *fault)
 	if (outcome == DUMP_ENDED)
 		dump_items_sort_relations(items);
 	return outcome;
-}
-
-/* All columns of a table count as its definition. */
-static enum dump_outcome
-read_columns(struct dump_items *items, struct fault *fault)
-{
-	const char *const *values;
-	const unsigned long *lengths;
-	struct dump_item *item = NULL;
-	int status;
-
-	status = dump_items_ask(items, find_columns, "TABLE_SCHEMA", fault);
-	if (status == 0) {
-		while ((status = db_next(
-			    items->db, &values, &lengths, fault)) == 1) {
-			if (item == NULL ||
-			    strcmp(item->line.name, values[0]) != 0)
-				item = dump_items_find(items, values[0]);
-			if (item != NULL && item->line.kind != DUMP_VIEW)
-				item->sum = dump_items_sum(
-				    item->sum, items, values, lengths, 1);
-		}
-	}
-	return dump_items_answered(items, status, fault);
 }
 
 /* The schema itself: its character set and collation. */
@@ -274,7 +246,9 @@ read_all(struct dump_items *items, struct fault *fault)
 	note_unseen(items);
 	outcome = read_tables(items, fault);
 	if (outcome == DUMP_ENDED)
-		outcome = read_columns(items, fault);
+		outcome = dump_items_read_indexes(items, fault);
+	if (outcome == DUMP_ENDED)
+		outcome = dump_items_read_columns(items, fault);
 	if (outcome == DUMP_ENDED)
 		outcome = dump_items_read_code(items, fault);
 	if (outcome == DUMP_ENDED)
@@ -296,6 +270,7 @@ add_lines(
 
 		if (line.kind != found || item->excluded || item->left_out)
 			continue;
+		line.keyless = kind == DUMP_TABLE && item->keys.length == 0;
 		snprintf(made, sizeof(made), "%08x", item->sum);
 		line.kind = kind;
 		line.made = made;

@@ -35,10 +35,9 @@ static const char find_views[] =
     "FROM information_schema.VIEWS";
 
 /* What a view reads of its own schema. */
-static char *
-names_used(const char *schema, const char *definition)
+static void
+add_uses(struct strbuf *uses, const char *schema, const char *definition)
 {
-	struct strbuf names = STRBUF_EMPTY;
 	struct sqlview_pair pair;
 
 	while (sqlview_next(definition, &pair)) {
@@ -47,14 +46,12 @@ names_used(const char *schema, const char *definition)
 		if (!pair.is_call && strcmp(first, schema) == 0) {
 			char *second = sqlview_name(pair.dot + 1);
 
-			strbuf_add(&names, second, strlen(second) + 1);
+			strbuf_add(uses, second, strlen(second) + 1);
 			free(second);
 		}
 		free(first);
 		definition = pair.end;
 	}
-	strbuf_addc(&names, '\0');
-	return names.bytes;
 }
 
 static void
@@ -65,10 +62,10 @@ take_view(struct dump_items *items, const char *const *values,
 
 	if (item == NULL || item->line.kind != DUMP_VIEW)
 		return;
-	item->sum = dump_items_sum(0, items, values, lengths, 1);
-	free(item->uses);
-	item->uses =
-	    names_used(items->schema, values[1] != NULL ? values[1] : "");
+	item->sum =
+	    dump_items_sum(0, values, lengths, 1, db_columns(items->db));
+	if (values[1] != NULL)
+		add_uses(&item->uses, items->schema, values[1]);
 }
 
 /* One that a view uses and for which test is true, or NULL. */
@@ -76,10 +73,11 @@ static struct dump_item *
 find_used(const struct dump_items *items, const struct dump_item *view,
     bool (*test)(const struct dump_item *view, const struct dump_item *used))
 {
-	const char *name = view->uses;
+	const char *uses = view->uses.bytes;
 
-	for (; name != NULL && *name != '\0'; name += strlen(name) + 1) {
-		struct dump_item *used = dump_items_find(items, name);
+	for (size_t at = 0; at < view->uses.length;
+	     at += strlen(uses + at) + 1) {
+		struct dump_item *used = dump_items_find(items, uses + at);
 
 		if (used != NULL && used != view && test(view, used))
 			return used;
@@ -174,7 +172,8 @@ take_routine(struct dump_items *items, const char *const *values,
 		if (++i == sizeof(routine_kinds) / sizeof(routine_kinds[0]))
 			return;
 	item = dump_items_add(items, routine_kinds[i].kind, values[0]);
-	item->sum = dump_items_sum(0, items, values, lengths, 2);
+	item->sum =
+	    dump_items_sum(0, values, lengths, 2, db_columns(items->db));
 	if (values[2] != NULL)
 		return;
 	item->left_out = true;
@@ -197,7 +196,8 @@ take_trigger(struct dump_items *items, const char *const *values,
 	struct dump_item *item = dump_items_add(items, DUMP_TRIGGER, values[0]);
 	const struct dump_item *table = dump_items_find(items, values[1]);
 
-	item->sum = dump_items_sum(0, items, values, lengths, 1);
+	item->sum =
+	    dump_items_sum(0, values, lengths, 1, db_columns(items->db));
 	item->table = strbuf_copy(values[1]);
 	/* BEFORE and AFTER, of INSERT, UPDATE and DELETE. */
 	item->order = ((values[3][0] == 'A' ? 8 : 0) + (values[4][0] & 7)) *
@@ -223,7 +223,7 @@ take_event(struct dump_items *items, const char *const *values,
     const unsigned long *lengths)
 {
 	dump_items_add(items, DUMP_EVENT, values[0])->sum =
-	    dump_items_sum(0, items, values, lengths, 1);
+	    dump_items_sum(0, values, lengths, 1, db_columns(items->db));
 }
 
 enum dump_outcome

@@ -5,6 +5,7 @@
 #include "source/dump_internal.h"
 #include "store/cursor.h"
 
+struct db;
 struct strbuf;
 
 /*
@@ -98,6 +99,30 @@ void table_free(struct table *table);
 /* Say how a column's values are written and compared, from its type and
  * character set. */
 void column_choose_form(struct column *column);
+
+/* The same for one that the server describes so: COLUMN_TYPE, COLLATION_NAME
+ * (or NULL) and IS_NULLABLE.  Without its name; then column_close. */
+void column_set(struct column *column, const char *type, const char *collation,
+    const char *nullable);
+void column_close(struct column *column);
+
+/* Rows can be read in its order, as far as it goes. */
+bool column_is_usable(const struct column *column);
+
+/* Columns of SHOW INDEX, or of STATISTICS with INDEX_NAME as Key_name; not
+ * every server has them all, or in one order. */
+struct index_fields {
+	int not_unique, key_name, column_name, order, part, type, visible,
+	    ignored;
+};
+
+/* Where they are in the query under way. */
+void index_find_fields(const struct db *db, struct index_fields *fields);
+
+/* Rows can be read in the order of this part of an index, if they can be in
+ * that of its column. */
+bool
+index_is_usable(const struct index_fields *fields, const char *const *values);
 
 /* Append what is selected: the values of a row, and behind them those of its
  * key that are not as they are inserted. */
