@@ -3,6 +3,7 @@
 #include "gateway.h"
 #include "response.h"
 #include "route.h"
+#include "run/companion.h"
 #include "run/engine.h"
 #include "server.h"
 #include "store/config.h"
@@ -27,6 +28,7 @@ struct choice {
 	const char *address;
 	enum config_user user;
 	int threads;
+	bool companion;
 };
 
 static const char usage[] =
@@ -43,7 +45,8 @@ static const char usage[] =
     "  --listen ADDR  listen there\n"
     "  --threads N    requests at a time, 1 to 256 (32); a quarter of them\n"
     "                 may wait for another's step\n"
-    "  --stay-root    root does not become the configuration's owner\n";
+    "  --stay-root    root does not become the configuration's owner\n"
+    "  --companion    be the companion, as which it starts itself\n";
 
 static int
 complain(const struct fault *fault)
@@ -61,6 +64,7 @@ parse_choice(int argc, char **argv, struct choice *choice)
 		{ "listen", required_argument, NULL, 'l' },
 		{ "threads", required_argument, NULL, 't' },
 		{ "stay-root", no_argument, NULL, 'r' },
+		{ "companion", no_argument, NULL, 'C' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -80,6 +84,9 @@ parse_choice(int argc, char **argv, struct choice *choice)
 			break;
 		case 'r':
 			choice->user = CONFIG_STAY;
+			break;
+		case 'C':
+			choice->companion = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -189,6 +196,15 @@ serve(struct engine *engine, const struct choice *choice)
 	return EXIT_FINE;
 }
 
+static int
+be_companion(struct engine *engine)
+{
+	struct fault fault;
+
+	return companion_main(engine, true, &fault) == 0 ? EXIT_FINE
+							 : complain(&fault);
+}
+
 /* Descriptors 1 and 2 may be closed: what we open must not become them. */
 static void
 keep_standard_streams(void)
@@ -216,7 +232,8 @@ main(int argc, char **argv)
 		return status - 1;
 	keep_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
-	if (choice.address == NULL && !is_listening(STDIN_FILENO))
+	if (choice.address == NULL && !choice.companion &&
+	    !is_listening(STDIN_FILENO))
 		plain = is_plain_cgi();
 	if (config_load(&config, choice.config_path, choice.user, &fault) !=
 		0 ||
@@ -225,7 +242,10 @@ main(int argc, char **argv)
 		if (plain)
 			answer_broken();
 	} else {
-		status = plain ? serve_plain(&engine) : serve(&engine, &choice);
+		engine.has_companion = true;
+		status = choice.companion ? be_companion(&engine)
+		    : plain               ? serve_plain(&engine)
+					  : serve(&engine, &choice);
 	}
 	engine_close(&engine);
 	config_close(&config);

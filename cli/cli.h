@@ -28,6 +28,7 @@ enum cli_exit {
 struct cli {
 	const char *config_path; /* from --config, or NULL */
 	enum config_user user;
+	bool detached;         /* companion: nobody waits for it */
 	struct config *config; /* loaded if the command needs it */
 	struct engine *engine; /* open if the command needs it */
 };
@@ -43,6 +44,7 @@ struct command {
 	int (*run)(struct cli *cli, int argc, char **argv);
 };
 
+extern const struct command cmd_companion;
 extern const struct command cmd_config;
 extern const struct command cmd_delete;
 extern const struct command cmd_list;

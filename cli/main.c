@@ -18,6 +18,7 @@ static const struct command *const commands[] = {
 	&cmd_show,
 	&cmd_log,
 	&cmd_delete,
+	&cmd_companion,
 	&cmd_config,
 	&cmd_secret,
 	&cmd_version,
@@ -41,7 +42,7 @@ print_help(FILE *out)
 	    "usage: stepvault [--config FILE] [--stay-root] COMMAND …\n\n"
 	    "Back up web sites in steps that can be killed at any time.\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-7s %s\n          %s\n", commands[i]->name,
+		fprintf(out, "  %-9s %s\n            %s\n", commands[i]->name,
 		    commands[i]->arguments, commands[i]->help);
 	fprintf(out,
 	    "\n  --config FILE  instead of $STEPVAULT_CONFIG, ~/.config/"
@@ -211,6 +212,7 @@ run_command(
 	if (status == CLI_OK && command->needs == CLI_ENGINE) {
 		if (engine_open(&engine, &config, &fault) != 0)
 			status = cli_fault(&fault);
+		engine.has_companion = true;
 		cli->engine = &engine;
 	}
 	if (status == CLI_OK)
@@ -228,6 +230,7 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "stay-root", no_argument, NULL, 'r' },
+		{ "companion", no_argument, NULL, 'C' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -245,6 +248,9 @@ main(int argc, char **argv)
 		case 'r':
 			cli.user = CONFIG_STAY;
 			break;
+		case 'C':
+			cli.detached = true;
+			break;
 		case 'h':
 			print_help(stdout);
 			return CLI_OK;
@@ -255,6 +261,9 @@ main(int argc, char **argv)
 			return CLI_USAGE;
 		}
 	}
+	/* As which it starts itself. */
+	if (cli.detached && optind == argc)
+		return run_command(&cli, &cmd_companion, 1, argv);
 	if (optind == argc) {
 		print_help(stderr);
 		return CLI_USAGE;

@@ -422,6 +422,9 @@ start(struct db *db, const char *statement, size_t length, struct fault *fault)
 	return 0;
 }
 
+static int startv(struct db *db, struct fault *fault, const char *format,
+    va_list args) __attribute__((format(printf, 3, 0)));
+
 static int
 startv(struct db *db, struct fault *fault, const char *format, va_list args)
 {

@@ -11,6 +11,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -598,7 +600,7 @@ rests_when_its_client_is_gone(void **state)
 	wait_until(fake->idle == 2);
 	assert_int_equal(fake->rested, 1);
 	wait_until(fake->closed == 1);
-	wait_for_log(state, "is lost: nobody has asked for it for 3 s");
+	wait_for_log(state, "is lost: nobody has asked for it for");
 	one = reach(&scene);
 	read_piece(one, token, "text", 10, &piece);
 	assert_int_equal(piece.outcome, DUMP_AGAIN);
@@ -815,6 +817,17 @@ stands_at_the_end_of_a_long_path(void **state)
 	close_scene(&scene);
 }
 
+/* None of its threads runs any more. */
+static void
+freeze(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+}
+
 static void
 is_given_up_when_frozen(void **state)
 {
@@ -828,13 +841,13 @@ is_given_up_when_frozen(void **state)
 	companion = reach(&scene);
 	begin_well(companion, FAST, token);
 	companion_close(companion);
-	kill(scene.child, SIGSTOP);
+	freeze(scene.child);
 	assert_faulty(companion_open(&companion, &scene.engine,
 			  200 * BUDGET_MILLISECOND, &fault),
 	    FAULT_RETRY, "does not answer", &fault);
 	kill(scene.child, SIGCONT);
 	companion = reach(&scene);
-	kill(scene.child, SIGSTOP);
+	freeze(scene.child);
 	ask_read(companion, token, "text", 10, &piece.place);
 	take(companion, 100 * BUDGET_MILLISECOND, &piece);
 	assert_int_equal(piece.outcome, DUMP_WAIT);
@@ -905,6 +918,255 @@ answers_nonsense(void **state)
 	close_scene(&scene);
 }
 
+/* -- tests of its start: this program is a companion, too -- */
+
+static void
+set_stage(struct scene *scene, void **state)
+{
+	open_scene(scene, state, "data");
+	scene->engine.has_companion = true;
+}
+
+static pid_t
+find_pid(struct scene *scene)
+{
+	int fd = companion_connect(&scene->engine);
+	pid_t pid;
+
+	assert_true(fd >= 0);
+	assert_true(companion_knows(fd, &pid));
+	close(fd);
+	return pid;
+}
+
+/* End the one that was started, which is nobody's child. */
+static void
+clear_stage(struct scene *scene)
+{
+	int pidfd = pidfd_open(find_pid(scene), 0);
+
+	assert_true(pidfd >= 0);
+	assert_int_equal(pidfd_send_signal(pidfd, SIGTERM, NULL, 0), 0);
+	assert_int_equal(
+	    companion_wait(pidfd, POLLIN, budget_now() + PATIENCE), 1);
+	close(pidfd);
+	close_scene(scene);
+}
+
+/* Where a link in /proc of a process leads to; NULL if there is none. */
+static const char *
+read_link(pid_t pid, const char *name, char *target, size_t size)
+{
+	char path[400];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	length = readlink(path, target, size - 1);
+	if (length < 0)
+		return NULL;
+	target[length] = '\0';
+	return target;
+}
+
+static void
+check_descriptors(const char *top, pid_t pid)
+{
+	char path[64], name[300], target[4096];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		int fd = (int)strtol(entry->d_name, NULL, 10);
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "fd/%s", entry->d_name);
+		/* Connections come and go. */
+		if (read_link(pid, name, target, sizeof(target)) == NULL)
+			continue;
+		if (fd <= STDERR_FILENO)
+			assert_string_equal(target, "/dev/null");
+		else if (strncmp(target, top, strlen(top)) != 0 &&
+		    strncmp(target, "anon_inode:", 11) != 0 &&
+		    strncmp(target, "socket:", 7) != 0)
+			fail_msg("%d is %s", fd, target);
+	}
+	closedir(dir);
+}
+
+static void
+is_started_with_nothing_of_ours(void **state)
+{
+	struct strbuf text = STRBUF_EMPTY;
+	char target[4096], path[64];
+	struct scene scene;
+	int ends[2];
+	pid_t pid;
+
+	set_stage(&scene, state);
+	assert_int_equal(pipe(ends), 0);
+	setenv("REQUEST_METHOD", "GET", 1);
+	setenv("QUERY_STRING", "key=secret", 1);
+	setenv("HTTP_PROXY", "x", 1);
+	setenv("LC_TIME", "C", 1);
+	companion_close(reach(&scene));
+	unsetenv("REQUEST_METHOD");
+	unsetenv("QUERY_STRING");
+	unsetenv("HTTP_PROXY");
+	/* Nobody has the other end of our pipe. */
+	close(ends[1]);
+	assert_int_equal(
+	    companion_wait(ends[0], POLLIN, budget_now() + PATIENCE), 1);
+	close(ends[0]);
+	/* It is no child of ours, and no zombie is. */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	pid = find_pid(&scene);
+	assert_int_not_equal(getsid(pid), getsid(0));
+	assert_int_not_equal(getpgid(pid), getpgid(0));
+	assert_string_equal(read_link(pid, "cwd", target, sizeof(target)), "/");
+	check_descriptors(*state, pid);
+	snprintf(path, sizeof(path), "%d/environ", (int)pid);
+	tool_read("/proc", path, &text);
+	for (size_t i = 0; i < text.length; i++)
+		if (text.bytes[i] == '\0')
+			text.bytes[i] = '\n';
+	assert_contains(text.bytes, "LC_TIME=C\n");
+	assert_null(strstr(text.bytes, "REQUEST_METHOD"));
+	assert_null(strstr(text.bytes, "secret"));
+	assert_null(strstr(text.bytes, "HTTP_"));
+	strbuf_close(&text);
+	clear_stage(&scene);
+}
+
+static int
+reach_as_a_child(void *context)
+{
+	struct scene *scene = context;
+	struct companion *companion;
+	struct fault fault;
+	int result;
+
+	result = companion_open(&companion, &scene->engine, PATIENCE, &fault);
+	if (result != 0)
+		dprintf(STDERR_FILENO, "%s\n", fault.text);
+	companion_close(companion);
+	return result;
+}
+
+static void
+is_started_once(void **state)
+{
+	struct strbuf log = STRBUF_EMPTY;
+	pid_t children[20];
+	struct scene scene;
+	int count = 0;
+
+	set_stage(&scene, state);
+	for (int round = 0; round < 5; round++) {
+		for (size_t i = 0; i < COUNT_OF(children); i++)
+			children[i] = tool_fork(reach_as_a_child, &scene);
+		for (size_t i = 0; i < COUNT_OF(children); i++)
+			assert_int_equal(tool_wait(children[i]), 0);
+		/* Whoever comes while one goes finds the next. */
+		if (round < 4)
+			kill(find_pid(&scene),
+			    round % 2 == 0 ? SIGTERM : SIGKILL);
+	}
+	tool_read(*state, "data/companion.log", &log);
+	for (const char *at = log.bytes;
+	     (at = strstr(at, "the companion is here")) != NULL; at++)
+		count++;
+	assert_int_equal(count, 5);
+	strbuf_close(&log);
+	clear_stage(&scene);
+}
+
+static void
+says_why_it_cannot_be_started(void **state)
+{
+	struct companion *companion;
+	struct scene scene;
+	struct fault fault;
+
+	set_stage(&scene, state);
+	assert_int_equal(tool_run(*state, "mkdir data/companion.sock"), 0);
+	assert_faulty(
+	    companion_open(&companion, &scene.engine, PATIENCE, &fault),
+	    FAULT_SYSTEM, "cannot be started: 'companion.sock' cannot be",
+	    &fault);
+	assert_int_equal(tool_run(*state, "rmdir data/companion.sock"), 0);
+	/* As where what is in the background is killed. */
+	assert_int_equal(tool_run(*state, ": >data/kill"), 0);
+	assert_faulty(
+	    companion_open(&companion, &scene.engine, PATIENCE, &fault),
+	    FAULT_SYSTEM, "ends as soon as it has started", &fault);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	close_scene(&scene);
+}
+
+/* A step that has no time left for the start is followed by one that has. */
+static void
+starts_in_its_own_time(void **state)
+{
+	struct companion *companion = NULL;
+	struct scene scene;
+	struct fault fault;
+	int tries = 0;
+
+	/* Several are started; all become our children. */
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	set_stage(&scene, state);
+	while (companion_open(&companion, &scene.engine, BUDGET_MILLISECOND,
+		   &fault) != 0) {
+		assert_int_equal(fault.code, FAULT_RETRY);
+		assert_true(++tries < 10000);
+	}
+	companion_close(companion);
+	while (waitpid(-1, NULL, WNOHANG) >= 0) {
+		int fd = companion_connect(&scene.engine);
+		pid_t pid;
+
+		if (fd >= 0 && companion_knows(fd, &pid))
+			kill(pid, SIGTERM);
+		if (fd >= 0)
+			close(fd);
+		usleep(2000);
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	close_scene(&scene);
+}
+
+/* What this program is when it is called by companion_start. */
+static int
+be_companion(char **arguments)
+{
+	struct scene scene = { .path = arguments[3] };
+	struct config config = { 0 };
+	struct engine engine;
+	struct fault fault;
+	int result;
+
+	signal(SIGPIPE, SIG_IGN);
+	fake_reset();
+	CHILD_CHECK(strcmp(arguments[2], "--config") == 0);
+	CHILD_CHECK(config_load(&config, scene.path, CONFIG_STAY, &fault) == 0);
+	CHILD_CHECK(engine_open(&engine, &config, &fault) == 0);
+	if (faccessat(engine.datadir.fd, "kill", F_OK, 0) == 0) {
+		dprintf(STDOUT_FILENO, COMPANION_LISTENS "\n");
+		return 0;
+	}
+	result = companion_main(&engine, true, &fault);
+	if (result != 0)
+		dprintf(STDERR_FILENO, "%s\n", fault.text);
+	engine_close(&engine);
+	config_close(&config);
+	return result != 0;
+}
+
 /* Several that ask for the same and for other things, again and again. */
 struct crowd {
 	struct scene *scene;
@@ -962,7 +1224,7 @@ serves_a_crowd(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes_on_questions),
@@ -987,7 +1249,13 @@ main(void)
 		scratch_test(kills_nobody_without_the_lock),
 		scratch_test(answers_nonsense),
 		scratch_test(serves_a_crowd),
+		scratch_test(is_started_with_nothing_of_ours),
+		scratch_test(is_started_once),
+		scratch_test(says_why_it_cannot_be_started),
+		scratch_test(starts_in_its_own_time),
 	};
 
+	if (argc > 3 && strcmp(argv[1], "--companion") == 0)
+		return be_companion(argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
