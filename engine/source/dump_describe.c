@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/strbuf.h"
 #include "source/db.h"
+#include "source/sqlscript.h"
 #include "source/sqltext.h"
 #include "store/token.h"
 
@@ -325,6 +326,7 @@ begin_insert(struct table *table)
 		sqltext_add_name(
 		    &text, table->columns[table->inserted[i]].name);
 	}
+	table->odd = !sqlscript_is_plain(text.bytes, text.length);
 	strbuf_addstr(&text, ") VALUES\n");
 	table->insert = text.bytes;
 }

@@ -4,7 +4,10 @@
 #include "base/fault.h"
 #include "base/strbuf.h"
 #include "source/db.h"
+#include "source/sqlscript.h"
 #include "source/sqltext.h"
+#include "source/sqlview.h"
+#include "store/database.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,19 +33,24 @@ struct piece {
 	bool empty;
 };
 
-/* Tables without transactions: one lock instead of one for each INSERT. */
+/* Tables without transactions: one lock instead of one for each INSERT.  It
+ * cannot be prepared, as is needed where a name is odd. */
 static bool
 is_locked(const struct table *table)
 {
-	return !table->covered;
+	return !table->covered && !table->odd;
 }
 
 static void
 add_statement(struct piece *piece, const char *before, const char *behind)
 {
-	strbuf_addstr(piece->text, before);
-	sqltext_add_name(piece->text, piece->dump->table->name);
-	strbuf_addstr(piece->text, behind);
+	struct strbuf statement = STRBUF_EMPTY;
+
+	strbuf_addstr(&statement, before);
+	sqltext_add_name(&statement, piece->dump->table->name);
+	strbuf_addstr(&statement, behind);
+	sqlscript_add(piece->text, statement.bytes, statement.length);
+	strbuf_close(&statement);
 }
 
 /* An old table may be what InnoDB would refuse if it were made today. */
@@ -50,14 +58,16 @@ static void
 add_structure(struct piece *piece)
 {
 	struct table *table = piece->dump->table;
+	struct strbuf create = STRBUF_EMPTY;
 
-	add_statement(piece, "DROP TABLE IF EXISTS ", ";\n");
+	add_statement(piece, "DROP TABLE IF EXISTS ", "");
 	if (table->is_innodb)
 		strbuf_addstr(piece->text,
 		    "/*M!100000 SET @stepvault_innodb_strict_mode="
 		    "@@innodb_strict_mode, innodb_strict_mode=0 */;\n");
-	strbuf_addstr(piece->text, table->create);
-	strbuf_addstr(piece->text, ";\n");
+	sqlview_add(&create, table->create, piece->dump->terms.database->name);
+	sqlscript_add_lines(piece->text, create.bytes, create.length);
+	strbuf_close(&create);
 	if (table->is_innodb)
 		strbuf_addstr(piece->text,
 		    "/*M!100000 SET innodb_strict_mode="
@@ -66,8 +76,20 @@ add_structure(struct piece *piece)
 	free(table->create);
 	table->create = NULL;
 	if (table->indexed_late)
-		add_statement(
-		    piece, "/*!40000 ALTER TABLE ", " DISABLE KEYS */;\n");
+		add_statement(piece, "ALTER TABLE ", " DISABLE KEYS");
+}
+
+/* Have the INSERT under way prepared from a string. */
+static void
+prepare(struct piece *piece)
+{
+	struct strbuf insert = STRBUF_EMPTY;
+
+	strbuf_add(&insert, piece->text->bytes + piece->insert,
+	    piece->text->length - piece->insert);
+	strbuf_cut(piece->text, piece->insert);
+	sqlscript_add(piece->text, insert.bytes, insert.length);
+	strbuf_close(&insert);
 }
 
 static void
@@ -78,7 +100,10 @@ end_insert(struct piece *piece)
 
 	if (piece->insert == 0)
 		return;
-	strbuf_addstr(piece->text, ";\n");
+	if (table->odd)
+		prepare(piece);
+	else
+		strbuf_addstr(piece->text, ";\n");
 	piece->insert = 0;
 	if (length <= INSERT_LARGE || length <= 2 * table->noted)
 		return;
@@ -101,7 +126,7 @@ add_row(struct piece *piece, const char *const *values,
 		INSERT_MAX)
 		end_insert(piece);
 	if (!piece->locked && is_locked(table)) {
-		add_statement(piece, "LOCK TABLES ", " WRITE;\n");
+		add_statement(piece, "LOCK TABLES ", " WRITE");
 		piece->locked = true;
 	}
 	if (piece->insert == 0) {
@@ -160,8 +185,7 @@ end_rows(struct piece *piece, bool ended)
 	if (piece->locked)
 		strbuf_addstr(piece->text, "UNLOCK TABLES;\n");
 	if (ended && piece->dump->table->indexed_late) {
-		add_statement(
-		    piece, "/*!40000 ALTER TABLE ", " ENABLE KEYS */;\n");
+		add_statement(piece, "ALTER TABLE ", " ENABLE KEYS");
 		piece->empty = false;
 	}
 }
@@ -222,6 +246,9 @@ dump_table_read(struct dump *dump, const struct dump_line *line,
 
 	if (outcome != DUMP_MORE)
 		return outcome;
+	/* At worst every byte is escaped. */
+	if (dump->table->odd)
+		piece.end = begin + (piece.end - begin) / 2;
 	outcome = make_piece(&piece, wanted->place, line->with_rows, fault);
 	if (outcome == DUMP_MORE || outcome == DUMP_HELD ||
 	    outcome == DUMP_ENDED)

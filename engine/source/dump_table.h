@@ -56,6 +56,7 @@ struct table {
 	char *create;       /* that, until it was written */
 	bool covered;       /* by a snapshot */
 	bool is_innodb;
+	bool odd;          /* a name of it is not plain: see sqlscript.h */
 	bool indexed_late; /* DISABLE KEYS helps to load it */
 	struct column *columns;
 	size_t column_count;

@@ -150,42 +150,21 @@ find_others(struct dump *dump, const struct dump_line *line,
 	return status < 0 ? -1 : 0;
 }
 
-/* Functions of its own schema are called by their names alone, so that it can
- * be loaded under another. */
-static void
-drop_schema(struct strbuf *create, const char *schema)
-{
-	const char *at = create->bytes;
-	struct sqlview_pair pair;
-
-	while (sqlview_next(at, &pair)) {
-		size_t from = (size_t)(pair.first - create->bytes);
-		size_t to = (size_t)(pair.dot + 1 - create->bytes);
-		size_t end = (size_t)(pair.end - create->bytes);
-		char *first = sqlview_name(pair.first);
-
-		if (pair.is_call && strcmp(first, schema) == 0) {
-			dump_replace(create, from, to, "", 0);
-			end -= to - from;
-		}
-		free(first);
-		at = create->bytes + end;
-	}
-}
-
 /* Of what SHOW CREATE VIEW says the statement that makes it here. */
 static void
 mend(struct dump *dump, const struct dump_shown *shown, struct strbuf *create)
 {
+	const char *text = shown->values[1] + strlen("CREATE");
 	size_t from, to;
 
 	strbuf_addstr(create, "CREATE OR REPLACE");
-	strbuf_addstr(create, shown->values[1] + strlen("CREATE"));
+	if (dump_is_wide(shown->values[2]))
+		strbuf_addstr(create, text);
+	else
+		sqlview_add(create, text, dump->terms.database->name);
 	if (dump->terms.profile->definers == DEFINERS_DROP &&
 	    dump_find_definer(create->bytes, &from, &to))
 		dump_replace(create, from, to, "", 0);
-	if (!dump_is_wide(shown->values[2]))
-		drop_schema(create, dump->terms.database->name);
 }
 
 static void

@@ -179,6 +179,20 @@ is_harmless(
 	return true;
 }
 
+void
+sqlscript_add_lines(struct strbuf *out, const char *statement, size_t length)
+{
+	static const struct sqlscript_mode mode = { false, false, false };
+
+	if (strlen(statement) != length ||
+	    !is_harmless(statement, length, &mode)) {
+		sqlscript_add(out, statement, length);
+		return;
+	}
+	strbuf_add(out, statement, length);
+	strbuf_addstr(out, ";\n");
+}
+
 /* What occurs nowhere in the statement; room is for any. */
 static void
 choose_delimiter(char delimiter[16], const char *statement)

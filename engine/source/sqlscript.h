@@ -24,6 +24,11 @@ struct strbuf;
  */
 void sqlscript_add(struct strbuf *out, const char *statement, size_t length);
 
+/* The same for one of several lines, which stay lines where no client can
+ * misread them. */
+void
+sqlscript_add_lines(struct strbuf *out, const char *statement, size_t length);
+
 /* It is plain: it would be appended as it is. */
 bool sqlscript_is_plain(const char *statement, size_t length);
 

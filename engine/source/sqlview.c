@@ -3,6 +3,7 @@
 
 #include "base/strbuf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Behind the name, or string, whose quote text begins with. */
@@ -62,4 +63,36 @@ sqlview_name(const char *quoted)
 		strbuf_addc(&name, *quoted);
 	}
 	return name.bytes != NULL ? name.bytes : strbuf_copy("");
+}
+
+/* As in nextval(`schema`.`sequence`), where all other calls have columns. */
+static bool
+is_sequence(const char *text, const struct sqlview_pair *pair)
+{
+	static const char before[] = "val(";
+	size_t length = sizeof(before) - 1;
+
+	return (size_t)(pair->first - text) >= length &&
+	    memcmp(pair->first - length, before, length) == 0;
+}
+
+void
+sqlview_add(struct strbuf *out, const char *text, const char *schema)
+{
+	const char *begin = text;
+	struct sqlview_pair pair;
+
+	for (const char *at = text; sqlview_next(at, &pair); at = pair.end) {
+		char *first;
+
+		if (!pair.is_call && !is_sequence(begin, &pair))
+			continue;
+		first = sqlview_name(pair.first);
+		if (strcmp(first, schema) == 0) {
+			strbuf_add(out, text, (size_t)(pair.first - text));
+			text = pair.dot + 1;
+		}
+		free(first);
+	}
+	strbuf_addstr(out, text);
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct strbuf;
+
 /*
  * What a view's text, as the server has it, says about others: every name is
  * in backticks, tables and views have the name of their schema before their
@@ -24,6 +26,12 @@ struct sqlview_pair {
  * them, for they look the same.  Returns false if there is none.
  */
 bool sqlview_next(const char *text, struct sqlview_pair *pair);
+
+/*
+ * Append a text without the name of its own schema where that stands before the
+ * name of a function or sequence, so that it is right under another name, too.
+ */
+void sqlview_add(struct strbuf *out, const char *text, const char *schema);
 
 /* The name that a backtick begins, malloc'd. */
 char *sqlview_name(const char *quoted);
