@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define URL_MAX       2000
 #define PORT_STANDARD 3306
 #define NAME_MAX_SIZE 256 /* 64 characters of UTF-8 */
 #define LABEL_MAX     100
@@ -382,6 +383,9 @@ parse_url(struct database *database, const char *text, struct fault *fault)
 			return fault_set(fault, FAULT_USAGE,
 			    "there is a blank or a '#' in it; they are written "
 			    "%%20 and %%23");
+	if (strlen(text) > URL_MAX)
+		return fault_set(fault, FAULT_USAGE,
+		    "the URL is longer than %d bytes", URL_MAX);
 	database->tls = TLS_UNSAID;
 	if (at != NULL &&
 	    parse_user(database, text, (size_t)(at - text), fault) != 0)
@@ -410,15 +414,17 @@ looks_like_url(const char *text)
 static int
 parse_path(struct database *database, const char *text, struct fault *fault)
 {
-	size_t length = strcspn(text, "?");
+	size_t options_at = strcspn(text, "?"), length = options_at;
 
+	while (length > 0 && (unsigned char)text[length - 1] <= ' ')
+		length--;
 	if (length == 0 || length >= PATH_MAX || looks_like_url(text))
 		return fault_set(fault, FAULT_USAGE,
 		    "write mysql://USER:PASSWORD@HOST:3306/NAME, or the path "
 		    "of the site's own configuration, such as wp-config.php");
 	database->config = strbuf_copy_part(text, length);
-	return text[length] == '?'
-	    ? parse_options(database, text + length + 1, fault)
+	return text[options_at] == '?'
+	    ? parse_options(database, text + options_at + 1, fault)
 	    : 0;
 }
 

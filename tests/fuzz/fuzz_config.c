@@ -264,8 +264,13 @@ check_same_meaning(const struct config *config)
 	struct fault fault;
 
 	write_config(&first, config);
-	CHECK_FINE(
-	    config_parse(&again, PATH, strbuf_text(&first), &fault), &fault);
+	/* A long URL is longer with its bytes encoded. */
+	if (config_parse(&again, PATH, strbuf_text(&first), &fault) != 0) {
+		CHECK(strstr(fault.text, "the URL is longer than") != NULL);
+		config_close(&again);
+		strbuf_close(&first);
+		return;
+	}
 	write_config(&second, &again);
 	CHECK(strcmp(strbuf_text(&first), strbuf_text(&second)) == 0);
 	for (int i = 0; i < config->profile_count; i++) {

@@ -100,6 +100,10 @@ static const struct url urls[] = {
 	    { TEXT("wp-config.php"), NULL, 0, NULL, NULL, NULL, NULL, NULL, 0,
 		NULL, NULL, NULL },
 	    "wp-config.php" },
+	{ "x y.php \t ?as=z",
+	    { TEXT("x y.php"), NULL, 0, NULL, NULL, NULL, NULL, TEXT("z"), 0,
+		NULL, NULL, NULL },
+	    "x y.php" },
 	{ "/srv/a b/%41@x:y/.env?as=shop",
 	    { TEXT("/srv/a b/%41@x:y/.env"), NULL, 0, NULL, NULL, NULL, NULL,
 		TEXT("shop"), 0, NULL, NULL, NULL },
@@ -234,7 +238,7 @@ refuses_without_a_password(void **state)
 static void
 bounds_names(void **state)
 {
-	char url[400] = "mysql://h/";
+	char url[2400] = "mysql://h/";
 	struct database database;
 	struct fault fault;
 
@@ -247,6 +251,10 @@ bounds_names(void **state)
 	url[266] = 'n';
 	assert_faulty(database_parse(&database, url, &fault), FAULT_USAGE,
 	    "longer than 64 characters", &fault);
+	database_close(&database);
+	memset(url + 266, 'n', 2000);
+	assert_faulty(database_parse(&database, url, &fault), FAULT_USAGE,
+	    "longer than 2000 bytes", &fault);
 	database_close(&database);
 }
 

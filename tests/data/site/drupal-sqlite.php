@@ -1,0 +1,2 @@
+<?php
+$databases['default']['default'] = [ 'driver' => 'sqlite', 'database' => 'sites/default/files/.sqlite' ];

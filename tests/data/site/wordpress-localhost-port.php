@@ -1,0 +1,2 @@
+<?php
+DEFINE('DB_NAME', 'blog'); define('DB_USER', 'u'); define('DB_PASSWORD', 's3cr3t'); define('DB_HOST', 'localhost:3307');
