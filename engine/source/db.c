@@ -260,8 +260,12 @@ set_options(MYSQL *mysql, const struct database *where)
 	unsigned read = READ_PATIENCE, write = WRITE_PATIENCE;
 	unsigned local_infile = 0;
 	unsigned long packet = PACKET_MAX;
+	enum mysql_protocol_type protocol =
+	    where->host != NULL ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
 	int tls = where->tls;
 
+	/* Left alone the libraries take "localhost" for the socket. */
+	mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
 	mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect);
 	mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &read);
 	mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &write);
