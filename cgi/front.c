@@ -117,6 +117,11 @@ answer_complete(struct call *call)
 	    (long long)result->parts, (long long)counts->excluded,
 	    (long long)counts->unread, (long long)counts->changed,
 	    (long long)counts->warnings);
+	if (counts->databases > 0)
+		strbuf_addf(&call->response->body,
+		    "%lld databases, %lld tables, %lld rows\n",
+		    (long long)counts->databases, (long long)counts->tables,
+		    (long long)counts->rows);
 }
 
 /* The URL of the next step, relative to that of this request. */

@@ -107,6 +107,11 @@ print_complete(const struct runner_result *result)
 	    result->id, (long long)result->counts.files,
 	    cli_size(result->counts.bytes, content),
 	    cli_size(result->archive_size, archive));
+	if (result->counts.databases > 0)
+		printf("%lld databases: %lld tables, %lld rows\n",
+		    (long long)result->counts.databases,
+		    (long long)result->counts.tables,
+		    (long long)result->counts.rows);
 	if (result->counts.warnings > 0)
 		printf("%lld warnings: 'stepvault show %s' names them\n",
 		    (long long)result->counts.warnings, result->id);

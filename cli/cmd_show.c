@@ -52,6 +52,22 @@ print_times(const struct record *record)
 }
 
 static void
+print_databases(const struct record *record)
+{
+	char size[32];
+
+	for (int i = 0; i < record->database_count; i++) {
+		const struct record_database *database = &record->databases[i];
+
+		printf("%-16s %s: %lld tables, %lld rows, %s, %s, %s\n",
+		    "database", database->name, (long long)database->tables,
+		    (long long)database->rows, cli_size(database->bytes, size),
+		    record_consistency_words[database->consistency],
+		    database->server);
+	}
+}
+
+static void
 print_warnings(const struct record *record)
 {
 	struct strbuf path = STRBUF_EMPTY;
@@ -84,6 +100,7 @@ print_record(const struct cli *cli, const struct record *record)
 	if (record->reason != NULL)
 		printf("%-16s %s\n", "reason", record->reason);
 	print_times(record);
+	print_databases(record);
 	print_counts(&record->counts);
 	printf("%-16s %s\n", "archive", cli_size(record->archive_size, size));
 	for (int i = 0; i < record->part_count; i++)

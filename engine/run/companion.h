@@ -82,6 +82,9 @@ int companion_ask(struct companion *companion, const struct companion_ask *ask,
 /* There is a question that has not been answered. */
 bool companion_asked(const struct companion *companion);
 
+/* It has hung up, or what it said made no sense: only closing it is left. */
+bool companion_gone(const struct companion *companion);
+
 /*
  * Take the answer, waiting for it at most patience nanoseconds.  DUMP_WAIT: it
  * is not there yet (or the dump itself said so, and companion_asked is false);

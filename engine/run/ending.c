@@ -118,6 +118,31 @@ add_warnings(struct job *job, struct record *record, struct fault *fault)
 	return record->warning_count < RECORD_WARNINGS_MAX ? found : 0;
 }
 
+static int
+add_databases(struct job *job, struct record *record, struct fault *fault)
+{
+	struct spool *spool = job_spool(job, SPOOL_DATABASES, fault);
+	struct record_database database;
+	struct spool_reader reader;
+	size_t length;
+	char *line;
+	int found;
+
+	if (spool == NULL)
+		return -1;
+	spool_reader_open(&reader, spool, 0);
+	while ((found = spool_next(&reader, &line, &length, fault)) > 0) {
+		if (record_database_read(&database, line, length, fault) != 0) {
+			record_database_close(&database);
+			found = fault_wrap(fault, "the spool 'databases'");
+			break;
+		}
+		record_add_database(record, &database);
+	}
+	spool_reader_close(&reader);
+	return found;
+}
+
 static void
 add_parts(const struct job *job, struct record *record)
 {
@@ -195,7 +220,8 @@ ending_record(struct job *job, enum record_status status, struct record *record,
 
 		record->reason = strbuf_copy(state->reason);
 		/* A damaged list of warnings must not hide the failure. */
-		if (add_warnings(job, record, &unused) != 0)
+		if (add_databases(job, record, &unused) != 0 ||
+		    add_warnings(job, record, &unused) != 0)
 			logbook_write(&job->log, "%s", unused.text);
 		return 0;
 	}
@@ -206,7 +232,8 @@ ending_record(struct job *job, enum record_status status, struct record *record,
 	    record->manifest_sha256, state->manifest_sha256, TOKEN_HASH_SIZE);
 	memcpy(record->sums_sha256, state->sums_sha256, TOKEN_HASH_SIZE);
 	add_parts(job, record);
-	if (add_warnings(job, record, fault) != 0)
+	if (add_databases(job, record, fault) != 0 ||
+	    add_warnings(job, record, fault) != 0)
 		return -1;
 	return hash_frames(job, record, fault);
 }

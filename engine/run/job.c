@@ -291,6 +291,61 @@ job_warn(
 	return result;
 }
 
+void
+job_mark(const struct job *job, struct archive_mark *mark)
+{
+	const struct state *state = &job->state;
+
+	mark->volume = state->volume;
+	mark->manifest = state->spools[SPOOL_MANIFEST];
+	mark->sums = state->spools[SPOOL_SUMS];
+	mark->frames = state->spools[SPOOL_FRAMES];
+	mark->warnings = state->spools[SPOOL_WARNINGS];
+	mark->objects = state->spools[SPOOL_OBJECTS];
+	mark->warned = state->counts.warnings;
+}
+
+/* What is reopened at its extent in the state is cut back to it. */
+static void
+forget_spool(struct job *job, enum spool_id id, const struct extent *extent)
+{
+	if (job->spool_open[id])
+		spool_close(&job->spools[id]);
+	job->spool_open[id] = false;
+	job->state.spools[id] = *extent;
+}
+
+void
+job_go_back(struct job *job, const struct archive_mark *mark)
+{
+	frames_close(job->frames);
+	job->frames = NULL;
+	volume_close(&job->volume);
+	job->volume_open = false;
+	job->state.volume = mark->volume;
+	forget_spool(job, SPOOL_MANIFEST, &mark->manifest);
+	forget_spool(job, SPOOL_SUMS, &mark->sums);
+	forget_spool(job, SPOOL_FRAMES, &mark->frames);
+	forget_spool(job, SPOOL_WARNINGS, &mark->warnings);
+	forget_spool(job, SPOOL_OBJECTS, &mark->objects);
+	job->state.counts.warnings = mark->warned;
+}
+
+/* The part of the work that databases count for. */
+#define DUMP_PERCENT 30
+
+static int
+dump_percent(const struct dump_cursor *dump)
+{
+	double part = (double)dump->database;
+
+	if (dump->expected > 0 && dump->bytes < dump->expected)
+		part += (double)dump->bytes / (double)dump->expected;
+	return dump->count > 0
+	    ? (int)(part / (double)dump->count * DUMP_PERCENT)
+	    : 0;
+}
+
 int
 job_percent(const struct state *state)
 {
@@ -301,11 +356,15 @@ job_percent(const struct state *state)
 		state->counts.specials) *
 		1024;
 
+	int begin = state->dump.count > 0 ? DUMP_PERCENT : 0;
+
+	if (state->phase <= PHASE_DUMP)
+		return dump_percent(&state->dump);
 	if (state->phase < PHASE_PACK)
-		return 0;
+		return begin;
 	if (state->phase > PHASE_FINISH)
 		return 100;
 	if (state->phase == PHASE_FINISH || total <= 0 || done >= total)
 		return 99;
-	return (int)((double)done / (double)total * 99);
+	return begin + (int)((double)done / (double)total * (99 - begin));
 }

@@ -37,6 +37,10 @@ struct job {
 	struct volume volume;
 	bool volume_open;
 	struct frames *frames;
+	/* plain bytes that a checkpoint in time has room for, as the runner
+	 * last saw it; INT64_MAX: it does not matter */
+	int64_t allowance;
+	bool budgeted; /* the step has a limit of time */
 	struct logbook log;
 	const char *root_names[PROFILE_EXTRAS_MAX + 1];
 	const char *root_paths[PROFILE_EXTRAS_MAX + 1];
@@ -88,6 +92,14 @@ void job_load(struct job *job, int64_t *in_flight, int64_t *unsynced);
  */
 int job_warn(
     struct job *job, const char *path, const char *reason, struct fault *fault);
+
+/*
+ * Note where the archive and its spools are, as of the last checkpoint; and go
+ * back there: what was added since is dropped, in memory.  To be committed
+ * before anything is added again.
+ */
+void job_mark(const struct job *job, struct archive_mark *mark);
+void job_go_back(struct job *job, const struct archive_mark *mark);
 
 /* How much of the work is done, 0 to 100. */
 int job_percent(const struct state *state);

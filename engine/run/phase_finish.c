@@ -68,7 +68,9 @@ static const char restore_text[] =
     "\n"
     "files/       the site's folder\n"
     "extra/NAME/  further folders\n"
-    "databases/   dumps, if there are any, to be loaded in order of name\n"
+    "databases/   dumps, if there are any; each into an empty database, in\n"
+    "             order of name:\n"
+    "             cat databases/NAME/*.sql | mariadb --binary-mode DATABASE\n"
     "stepvault/   manifest.jsonl: one line of JSON for each entry\n";
 
 static const enum spool_id member_spools[] = {

@@ -50,6 +50,7 @@ check_profile(struct job *job, struct fault *fault)
 	for (int root = 0; root < job->root_count; root++)
 		if (check_root(job, root, fault) != 0)
 			return PHASE_FAULT;
+	job->state.dump.count = job->profile->databases.count;
 	walk_begin(&job->state.walk);
 	return PHASE_ENDED;
 }

@@ -207,7 +207,9 @@ run_step(struct step *step)
 		return;
 	}
 	intent_mark(&step->intent, step->job.jobfd);
+	step->job.allowance = INT64_MAX;
 	if (budget > 0) {
+		step->job.budgeted = true;
 		limits_load(&limits, &step->engine->datadir);
 		step->budget.deadline = step->budget.started +
 		    limits_budget(&limits.of[step->terms->controller], budget);

@@ -54,7 +54,8 @@ step_tell(const struct state *state, struct runner_result *result)
 static int64_t
 amount_of(const struct job *job)
 {
-	int64_t amount = job->state.counts.bytes + job->state.pack.done;
+	int64_t amount = job->state.counts.bytes + job->state.pack.done +
+	    job->state.dump.done;
 
 	for (int i = 0; i < SPOOL_COUNT; i++)
 		/* The threads of frames write that one. */
@@ -156,13 +157,10 @@ look(struct step *step, struct fault *fault)
 	job_load(job, &in_flight, &unsynced);
 	if (budget_over(&step->budget, pace, in_flight, unsynced))
 		return 1;
-	if (job->frames != NULL) {
-		int64_t allowance =
-		    budget_allowance(&step->budget, pace, unsynced);
-
-		/* Two frames can be in flight. */
-		frames_limit(job->frames, allowance / 2);
-	}
+	job->allowance = budget_allowance(&step->budget, pace, unsynced);
+	/* Two frames can be in flight. */
+	if (job->frames != NULL)
+		frames_limit(job->frames, job->allowance / 2);
 	if (!enough && now - step->last_checkpoint < config->checkpoint)
 		return 0;
 	return step_checkpoint(step, fault);
