@@ -157,8 +157,6 @@ connect_own(struct feed *feed, struct fault *fault)
 {
 	struct dump_cursor *cursor = &feed->job->state.dump;
 
-	if (feed->own != NULL)
-		return DUMP_ENDED;
 	feed->terms.snapshot = !cursor->per_chunk;
 	if (dump_open(&feed->own, &feed->terms, fault) != 0) {
 		feed->own = NULL;
@@ -175,22 +173,21 @@ connect_own(struct feed *feed, struct fault *fault)
  * dump goes on without.
  */
 static enum dump_outcome
-lose_snapshot(struct feed *feed, struct fault *fault)
+lose_snapshot(struct feed *feed, bool by_companion, struct fault *fault)
 {
 	struct job *job = feed->job;
 
-	if (job->budgeted) {
-		logbook_write(&job->log,
-		    "database %s: the snapshot ended with the step, and there "
-		    "is no companion to hold it; going on without",
-		    feed->where.label);
-		job->state.dump.per_chunk = true;
-		return DUMP_ENDED;
+	if (by_companion || !job->budgeted) {
+		fault_set(fault, FAULT_RETRY,
+		    "the process that held the snapshot has ended");
+		return DUMP_AGAIN;
 	}
-	fault_set(
-	    fault, FAULT_RETRY, "the process that held the snapshot has ended");
-	let_go(feed);
-	return DUMP_AGAIN;
+	logbook_write(&job->log,
+	    "database %s: the snapshot ended with the step, and there is no "
+	    "companion to hold it; going on without",
+	    feed->where.label);
+	job->state.dump.per_chunk = true;
+	return DUMP_ENDED;
 }
 
 /* Whoever is to give the pieces is ready: DUMP_ENDED; or as feed_list. */
@@ -203,18 +200,19 @@ get_ready(struct feed *feed, bool begun, struct fault *fault)
 	    !cursor->per_chunk && (job->budgeted || cursor->token[0] != '\0');
 	enum dump_outcome outcome = DUMP_ENDED;
 
-	if (by_companion) {
-		if (feed->companion == NULL)
-			outcome = reach_companion(feed, fault);
-		if (outcome != DUMP_ENDED || cursor->token[0] != '\0')
-			return outcome;
-		return begin_companion(feed, fault);
-	}
-	if (begun && feed->own == NULL && !cursor->per_chunk) {
+	if (feed->own != NULL)
+		return DUMP_ENDED;
+	if (!by_companion)
 		cursor->token[0] = '\0';
-		outcome = lose_snapshot(feed, fault);
-	}
-	return outcome == DUMP_ENDED ? connect_own(feed, fault) : outcome;
+	if (begun && !cursor->per_chunk && cursor->token[0] == '\0')
+		outcome = lose_snapshot(feed, by_companion, fault);
+	if (outcome == DUMP_ENDED && !by_companion)
+		return connect_own(feed, fault);
+	if (outcome == DUMP_ENDED && feed->companion == NULL)
+		outcome = reach_companion(feed, fault);
+	if (outcome == DUMP_ENDED && cursor->token[0] == '\0')
+		outcome = begin_companion(feed, fault);
+	return outcome;
 }
 
 /* An outage of the server in mid-dump may pass; an early one is told. */
