@@ -226,6 +226,12 @@ companion_asked(const struct companion *companion)
 	return companion->asked;
 }
 
+bool
+companion_gone(const struct companion *companion)
+{
+	return companion->fd < 0;
+}
+
 /* Append to a text of the caller; one that has none expects none. */
 static int
 take_bytes(struct companion *companion, struct strbuf *to, int64_t count)
