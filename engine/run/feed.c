@@ -117,6 +117,7 @@ reach_companion(struct feed *feed, struct fault *fault)
 	if (fault->code != FAULT_RETRY) {
 		logbook_write(
 		    &job->log, "no companion can be had: %s", fault->text);
+		fault_clear(fault);
 		cursor->lone = true;
 	} else if (++cursor->unanswered > UNANSWERED_MAX) {
 		logbook_write(
