@@ -32,6 +32,19 @@ key_needs_field(const struct column *column)
 }
 
 void
+key_add_operand(const struct column *column, struct strbuf *out)
+{
+	/* Of 64 members: as 0 is added, the last would be the sign. */
+	if (column->key_form == KEY_SET)
+		strbuf_addstr(out, "CAST(");
+	sqltext_add_name(out, column->name);
+	if (column->key_form == KEY_SET)
+		strbuf_addstr(out, " AS UNSIGNED)");
+	else if (column->key_form == KEY_ENUM)
+		strbuf_addstr(out, "+0");
+}
+
+void
 key_add_names(const struct table *table, struct strbuf *out)
 {
 	for (size_t i = 0; i < table->key_count; i++) {
@@ -208,9 +221,10 @@ add_comparison(const struct column *column, const char *operator,
 		    strtoll(literal, NULL, 10) + (operator[1] != '='), out);
 		return;
 	}
-	sqltext_add_name(out, column->name);
-	if (column->key_form == KEY_SET || (is_enum && operator[0] == '>'))
-		strbuf_addstr(out, "+0");
+	if (is_enum && operator[0] == '=')
+		sqltext_add_name(out, column->name);
+	else
+		key_add_operand(column, out);
 	strbuf_addf(out, "%s%s", operator, literal);
 }
 

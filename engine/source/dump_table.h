@@ -139,6 +139,10 @@ size_t table_row_bound(const struct table *table, const unsigned long *lengths);
 /* A key needs its value beside what is inserted. */
 bool key_needs_field(const struct column *column);
 
+/* Append what its value is compared by: a column, or the number of an ENUM or
+ * SET. */
+void key_add_operand(const struct column *column, struct strbuf *out);
+
 /* Say where in a row the key is: key_fields. */
 void key_find_fields(struct table *table);
 

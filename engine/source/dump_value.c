@@ -168,7 +168,7 @@ add_expression(const struct column *column, struct strbuf *out)
 
 	sqltext_add_name(&name, column->name);
 	if (column->by_number)
-		strbuf_addf(out, "%s+0", name.bytes);
+		key_add_operand(column, out);
 	else if (strncmp(column->type, "float", 5) == 0)
 		/* Its text has but six digits, and no sign where it is -0;
 		 * that comes back from a number too small for it. */
@@ -198,15 +198,14 @@ table_add_fields(const struct table *table, struct strbuf *out)
 		if (!key_needs_field(column))
 			continue;
 		strbuf_addstr(out, before);
-		sqltext_add_name(out, column->name);
-		if (column->key_form == KEY_ENUM || column->key_form == KEY_SET)
-			strbuf_addstr(out, "+0");
+		key_add_operand(column, out);
 		before = ",";
 	}
 	if (*before == '\0')
 		strbuf_addstr(out, "1");
 }
 
+/* All is below 0x7f: the collation latin2_czech_cs does not know that one. */
 static bool
 is_ascii(const char *bytes, size_t length)
 {
@@ -214,10 +213,10 @@ is_ascii(const char *bytes, size_t length)
 
 	for (; length >= 8; bytes += 8, length -= 8) {
 		memcpy(&eight, bytes, 8);
-		all |= eight;
+		all |= eight | (eight + UINT64_C(0x0101010101010101));
 	}
 	for (; length > 0; bytes++, length--)
-		all |= (uint64_t)(unsigned char)*bytes;
+		all |= (unsigned char)*bytes | ((unsigned char)*bytes + 1U);
 	return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
@@ -244,8 +243,10 @@ add_value(const struct column *column, const char *value, size_t length,
 		sqltext_add_string(text, value, length);
 		break;
 	case COLUMN_SINGLE:
-		if (!is_ascii(value, length))
-			strbuf_addf(text, "_%s", column->charset);
+		if (!is_ascii(value, length)) {
+			strbuf_addc(text, '_');
+			strbuf_addstr(text, column->charset);
+		}
 		sqltext_add_string(text, value, length);
 		break;
 	case COLUMN_BINARY:
