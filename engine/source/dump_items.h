@@ -28,6 +28,8 @@ struct dump_item {
 	uint32_t sum;          /* of all that defines it */
 	bool excluded;         /* by the profile */
 	bool left_out;         /* it cannot be had, or not be loaded */
+	bool versioned;        /* TABLE: it has a history */
+	bool broken;           /* VIEW: the server says that it does not work */
 	char *engine;          /* TABLE: NULL if it cannot be opened */
 	char *table;           /* TRIGGER: whose it is */
 	int64_t order;         /* VIEW, TRIGGER: among its kind */

@@ -30,10 +30,16 @@ static const char find_tables[] =
 
 enum { T_NAME, T_TYPE, T_ENGINE, T_COVERED, T_BYTES, T_ROWS, T_COMMENT };
 
-/* A pattern of the profile is a GLOB, or LABEL.GLOB for one database. */
+/* The profile excludes it wholly, or (not whole) its rows.  A pattern is a
+ * GLOB, or LABEL.GLOB for one database. */
 static bool
-is_among(const struct texts *patterns, const char *label, const char *name)
+is_among(const struct dump_items *items, bool whole, const char *name)
 {
+	const struct dump_terms *terms = &items->dump->terms;
+	const struct texts *patterns = whole ? &terms->profile->excluded_tables
+					     : &terms->profile->excluded_data;
+	const char *label =
+	    terms->database->label != NULL ? terms->database->label : "";
 	size_t length = strlen(label);
 
 	for (int i = 0; i < patterns->count; i++) {
@@ -84,14 +90,18 @@ has_rows_elsewhere(const char *engine)
 }
 
 /* What to do with the rows of a table, and what a person should know of it. */
-static void
-judge_table(struct dump_items *items, struct dump_item *item, bool versioned)
+static int
+judge_table(
+    struct dump_items *items, struct dump_item *item, struct fault *fault)
 {
 	const char *name = item->line.name;
-	const char *label = items->dump->terms.database->label;
-	const struct profile *profile = items->dump->terms.profile;
 
-	item->line.with_rows = !is_among(&profile->excluded_data, label, name);
+	if (!privileges_has_on(items->privileges, PRIVILEGE_SELECT, name))
+		return fault_set(fault, FAULT_SYSTEM,
+		    "the database user may not read the table %s: grant it "
+		    "SELECT, or exclude the table",
+		    name);
+	item->line.with_rows = !is_among(items, false, name);
 	if (item->engine != NULL && has_rows_elsewhere(item->engine)) {
 		item->line.with_rows = false;
 		dump_note(items->notes, name,
@@ -99,80 +109,85 @@ judge_table(struct dump_items *items, struct dump_item *item, bool versioned)
 		    "structure is in the backup",
 		    item->engine);
 	}
-	if (!item->line.with_rows)
-		return;
-	if (versioned)
+	if (item->versioned && item->line.with_rows)
 		dump_note(items->notes, name,
 		    "is system-versioned: its rows are in the backup as they "
 		    "are now, without their history");
 	/* Without an engine it cannot be opened: reading it will say why. */
-	if (!item->line.covered && item->engine != NULL)
+	if (!item->line.covered && item->line.with_rows && item->engine != NULL)
 		dump_note(items->notes, name,
 		    "is of engine %s, which no snapshot covers: its rows are "
 		    "as they were when they were read",
 		    item->engine);
+	return 0;
 }
 
 static void
-judge_view(
-    struct dump_items *items, struct dump_item *item, const char *comment)
+judge_view(struct dump_items *items, struct dump_item *item)
 {
-	if (!privileges_has_on(
-		items->privileges, PRIVILEGE_SELECT, item->line.name) ||
-	    !privileges_has_on(
-		items->privileges, PRIVILEGE_SHOW_VIEW, item->line.name)) {
+	const char *name = item->line.name;
+
+	if (!privileges_has_on(items->privileges, PRIVILEGE_SELECT, name) ||
+	    !privileges_has_on(items->privileges, PRIVILEGE_SHOW_VIEW, name)) {
 		item->left_out = true;
-		dump_note(items->notes, item->line.name,
+		dump_note(items->notes, name,
 		    "is a view that the database user may not read: it lacks "
 		    "SELECT or SHOW VIEW; left out");
-	} else if (strcmp(comment, "VIEW") != 0) {
+	} else if (item->broken) {
 		item->left_out = true;
-		dump_note(items->notes, item->line.name,
+		dump_note(items->notes, name,
 		    "is a view that does not work, as it refers to what is not "
 		    "there, or its definer has lost rights; left out");
 	}
 }
 
-/* Take in a row of find_tables. */
+/* In order of name, as the server has none. */
 static int
-add_relation(struct dump_items *items, const char *const *values,
-    const unsigned long *lengths, struct fault *fault)
+judge_relations(struct dump_items *items, struct fault *fault)
 {
-	const char *label = items->dump->terms.database->label;
-	const struct profile *profile = items->dump->terms.profile;
+	for (int i = 0; i < items->relations; i++) {
+		struct dump_item *item = &items->all[i];
+
+		item->excluded = is_among(items, true, item->line.name);
+		if (item->excluded)
+			continue;
+		if (item->line.kind == DUMP_VIEW)
+			judge_view(items, item);
+		else if (judge_table(items, item, fault) != 0)
+			return -1;
+		if (item->line.kind == DUMP_SEQUENCE)
+			item->line.with_rows = false;
+	}
+	return 0;
+}
+
+/* Take in a row of find_tables. */
+static void
+add_relation(struct dump_items *items, const char *const *values,
+    const unsigned long *lengths)
+{
 	struct dump_item *item;
 	enum dump_kind kind;
 
 	if (!kind_of(values[T_TYPE], &kind))
-		return 0;
+		return;
 	item = dump_items_add(items, kind, values[T_NAME]);
-	if (is_among(&profile->excluded_tables, label, values[T_NAME])) {
-		item->excluded = true;
-		return 0;
-	}
 	if (kind == DUMP_VIEW) {
-		judge_view(items, item, values[T_COMMENT]);
-		return 0;
+		/* Where a table's comment is, the server says what is wrong. */
+		item->broken = strcmp(values[T_COMMENT], "VIEW") != 0;
+		return;
 	}
 	item->sum = dump_items_sum(
 	    0, values, lengths, T_COMMENT, db_columns(items->db));
-	if (!privileges_has_on(
-		items->privileges, PRIVILEGE_SELECT, values[T_NAME]))
-		return fault_set(fault, FAULT_SYSTEM,
-		    "the database user may not read the table %s: grant it "
-		    "SELECT, or exclude the table",
-		    values[T_NAME]);
 	if (kind == DUMP_SEQUENCE)
-		return 0;
+		return;
+	item->versioned = strcmp(values[T_TYPE], "SYSTEM VERSIONED") == 0;
 	item->line.bytes = number_of(values[T_BYTES]);
 	item->line.rows = number_of(values[T_ROWS]);
 	item->line.covered =
 	    values[T_COVERED] != NULL && strcmp(values[T_COVERED], "1") == 0;
 	if (values[T_ENGINE] != NULL)
 		item->engine = strbuf_copy(values[T_ENGINE]);
-	judge_table(
-	    items, item, strcmp(values[T_TYPE], "SYSTEM VERSIONED") == 0);
-	return 0;
 }
 
 static enum dump_outcome
@@ -186,17 +201,14 @@ read_tables(struct dump_items *items, struct fault *fault)
 	status = dump_items_ask(items, find_tables, "TABLE_SCHEMA", fault);
 	if (status == 0) {
 		while ((status = db_next(
-			    items->db, &values, &lengths, fault)) == 1) {
-			if (add_relation(items, values, lengths, fault) != 0) {
-				db_end_rows(items->db);
-				return DUMP_FAULT;
-			}
-		}
+			    items->db, &values, &lengths, fault)) == 1)
+			add_relation(items, values, lengths);
 	}
 	outcome = dump_items_answered(items, status, fault);
-	if (outcome == DUMP_ENDED)
-		dump_items_sort_relations(items);
-	return outcome;
+	if (outcome != DUMP_ENDED)
+		return outcome;
+	dump_items_sort_relations(items);
+	return judge_relations(items, fault) == 0 ? DUMP_ENDED : DUMP_FAULT;
 }
 
 /* The schema itself: its character set and collation. */
