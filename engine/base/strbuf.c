@@ -226,9 +226,12 @@ strbuf_unescape(char *text)
 			continue;
 		}
 		from++;
-		if (*from != 'n' && *from != '\\')
+		if (*from != 'n' && *from != 't' && *from != '\\')
 			return -1;
-		*to++ = *from == 'n' ? '\n' : '\\';
+		if (*from == '\\')
+			*to++ = '\\';
+		else
+			*to++ = *from == 'n' ? '\n' : '\t';
 	}
 	*to = '\0';
 	return to - text;

@@ -68,7 +68,10 @@ void strbuf_add_printable(struct strbuf *buf, const char *text, size_t length);
  */
 bool strbuf_add_escaped(struct strbuf *buf, const char *bytes, size_t length);
 
-/* Undo that in place.  Returns the new length, or -1 if text is not so. */
+/*
+ * Undo that in place; \t becomes a tab, which is for lists where a tab ends the
+ * text.  Returns the new length, or -1 if text is not so.
+ */
 ssize_t strbuf_unescape(char *text);
 
 /* A copy of a text, or of its first bytes; the caller frees it. */

@@ -59,6 +59,13 @@ escapes_and_undoes_it(void **state)
 	assert_int_equal(strbuf_unescape(buf.bytes), strlen(name));
 	assert_string_equal(buf.bytes, name);
 	strbuf_reset(&buf);
+	strbuf_addstr(&buf, "a\\tb\\\\t");
+	assert_int_equal(strbuf_unescape(buf.bytes), 5);
+	assert_string_equal(buf.bytes, "a\tb\\t");
+	strbuf_reset(&buf);
+	strbuf_addstr(&buf, "\\r");
+	assert_int_equal(strbuf_unescape(buf.bytes), -1);
+	strbuf_reset(&buf);
 	strbuf_addstr(&buf, "ends in \\");
 	assert_int_equal(strbuf_unescape(buf.bytes), -1);
 	strbuf_close(&buf);
