@@ -26,9 +26,10 @@
 /* All that the companion shall know of the environment: what a web server adds
  * would make it take itself for a plain CGI, and has the secret in it. */
 static const char *const kept_variables[] = { "PATH=", "HOME=", "USER=",
-	"LOGNAME=", "LANG=", "LC_", "TZ=", "TMPDIR=", "LD_", "MYSQL_",
-	"MARIADB_", "SSL_CERT_FILE=", "SSL_CERT_DIR=", "OPENSSL_CONF=",
-	"RES_OPTIONS=", "LOCALDOMAIN=", "HOSTALIASES=" };
+	"LOGNAME=", "LANG=", "LC_",
+	"TZ=", "TMPDIR=", "LD_LIBRARY_PATH=", "MYSQL_", "MARIADB_",
+	"SSL_CERT_FILE=", "SSL_CERT_DIR=", "OPENSSL_CONF=", "RES_OPTIONS=",
+	"LOCALDOMAIN=", "HOSTALIASES=" };
 
 #define KEPT_COUNT (sizeof(kept_variables) / sizeof(kept_variables[0]))
 
