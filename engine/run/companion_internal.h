@@ -28,9 +28,10 @@
  * taken, and waits.
  */
 
-#define COMPANION_SOCKET "companion.sock"
-#define COMPANION_LOCK   "companion"
-#define COMPANION_LOG    "companion.log"
+#define COMPANION_SOCKET     "companion.sock"
+#define COMPANION_LOCK       "companion"
+#define COMPANION_START_LOCK "starting"
+#define COMPANION_LOG        "companion.log"
 
 /* The protocol's number counts, for builds between two versions. */
 #define COMPANION_GREETING "stepvault companion " STEPVAULT_VERSION "/1\n"
@@ -127,7 +128,7 @@ bool companion_knows(int fd, pid_t *pid);
 
 enum companion_started {
 	COMPANION_STARTED,   /* it listens */
-	COMPANION_THERE,     /* there is another, or it is just leaving */
+	COMPANION_THERE,     /* another is there, coming or leaving */
 	COMPANION_LATE,      /* it has not said anything yet */
 	COMPANION_UNSTARTED, /* it has ended at once; the fault says why */
 };

@@ -436,7 +436,7 @@ close_serving(struct serving *serving)
 	lock_drop(&serving->lock);
 }
 
-/* Tell who started it what came of that, and let go of the pipe. */
+/* Tell who started it what came of that. */
 static void
 say(const char *word)
 {
@@ -444,11 +444,16 @@ say(const char *word)
 		return; /* it has not waited so long */
 }
 
+/* Let go of what it was given for its start. */
 static void
-let_go_of_pipe(void)
+let_go_of_streams(void)
 {
-	dup2(STDIN_FILENO, STDOUT_FILENO);
-	dup2(STDIN_FILENO, STDERR_FILENO);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= STDERR_FILENO && null >= 0; fd++)
+		dup2(null, fd);
+	if (null > STDERR_FILENO)
+		close(null);
 }
 
 int
@@ -473,7 +478,7 @@ companion_main(struct engine *engine, bool detached, struct fault *fault)
 		else if (fault->code == FAULT_BUSY)
 			say(COMPANION_EXISTS "\n");
 		if (result == 0)
-			let_go_of_pipe();
+			let_go_of_streams();
 	}
 	if (result == 0) {
 		companion_note(serving.hold,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The companion is the own executable, as nobody's child and with nothing of
- * ours but a pipe, by which it says that it listens, or why it cannot.
+ * ours but two descriptors: as standard output and error a pipe, by which it
+ * says that it listens, or why it cannot; and as standard input, until then, a
+ * lock, so that nobody starts another meanwhile.
  */
 #include "run/companion_internal.h"
 #include "run/engine.h"
@@ -111,22 +113,15 @@ free_program(struct program *program)
  * async-signal-safe calls.
  */
 
-/* Nothing of ours stays but the pipe, as standard output and error. */
+/* Nothing of ours stays but those two. */
 static int
-keep_only_pipe(int pipefd)
+keep_only(int pipefd, int lockfd)
 {
-	int null;
-
 	/* Out of the way of the three. */
 	pipefd = fcntl(pipefd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (pipefd < 0 || null < 0)
-		return -1;
-	if (null == STDIN_FILENO)
-		fcntl(null, F_SETFD, 0);
-	else if (dup2(null, STDIN_FILENO) < 0)
-		return -1;
-	if (dup2(pipefd, STDOUT_FILENO) < 0 || dup2(pipefd, STDERR_FILENO) < 0)
+	lockfd = fcntl(lockfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (pipefd < 0 || lockfd < 0 || dup2(lockfd, STDIN_FILENO) < 0 ||
+	    dup2(pipefd, STDOUT_FILENO) < 0 || dup2(pipefd, STDERR_FILENO) < 0)
 		return -1;
 	closefrom(STDERR_FILENO + 1);
 	return 0;
@@ -144,12 +139,12 @@ forget_signals(void)
 }
 
 static void
-become(const struct program *program, int pipefd)
+become(const struct program *program, int pipefd, int lockfd)
 {
 	static const char broken[] = "it could not be executed\n";
 
 	forget_signals();
-	if (keep_only_pipe(pipefd) == 0 && chdir("/") == 0)
+	if (keep_only(pipefd, lockfd) == 0 && chdir("/") == 0)
 		execve(EXECUTABLE, program->arguments, program->environment);
 	if (write(STDERR_FILENO, broken, sizeof(broken) - 1) < 0)
 		_exit(1);
@@ -158,7 +153,7 @@ become(const struct program *program, int pipefd)
 
 /* As nobody's child, and out of reach of what ends our session. */
 static int
-detach(const struct program *program, int pipefd)
+detach(const struct program *program, int pipefd, int lockfd)
 {
 	pid_t child = fork();
 	int status;
@@ -171,7 +166,7 @@ detach(const struct program *program, int pipefd)
 		setsid();
 		companion = fork();
 		if (companion == 0)
-			become(program, pipefd);
+			become(program, pipefd, lockfd);
 		_exit(companion < 0 ? errno : 0);
 	}
 	while (waitpid(child, &status, 0) < 0)
@@ -212,8 +207,10 @@ hear(int pipefd, int64_t until, struct fault *fault)
 	return COMPANION_UNSTARTED;
 }
 
-enum companion_started
-companion_start(const struct engine *engine, int64_t until, struct fault *fault)
+/* The same with the lock. */
+static enum companion_started
+start_alone(const struct engine *engine, const struct lock *lock, int64_t until,
+    struct fault *fault)
 {
 	enum companion_started started = COMPANION_UNSTARTED;
 	struct program program;
@@ -224,7 +221,7 @@ companion_start(const struct engine *engine, int64_t until, struct fault *fault)
 		return started;
 	}
 	make_program(&program, engine->config);
-	if (detach(&program, ends[1]) != 0) {
+	if (detach(&program, ends[1], lock->fd) != 0) {
 		fault_errno(fault, "the companion cannot be started");
 		close(ends[1]);
 	} else {
@@ -233,5 +230,20 @@ companion_start(const struct engine *engine, int64_t until, struct fault *fault)
 	}
 	close(ends[0]);
 	free_program(&program);
+	return started;
+}
+
+enum companion_started
+companion_start(const struct engine *engine, int64_t until, struct fault *fault)
+{
+	enum companion_started started;
+	struct lock lock = LOCK_FREE;
+
+	if (lock_take(&lock, &engine->datadir, COMPANION_START_LOCK, NULL,
+		fault) != 0)
+		return fault->code == FAULT_BUSY ? COMPANION_THERE
+						 : COMPANION_UNSTARTED;
+	started = start_alone(engine, &lock, until, fault);
+	lock_drop(&lock);
 	return started;
 }

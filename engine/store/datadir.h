@@ -24,6 +24,7 @@ struct fault;
  *	locks/ID            held by whoever works on a backup
  *	locks/profile-N     held by whoever decides whether to start one
  *	locks/companion     held by the companion
+ *	locks/starting      held while a companion is started
  *	jobs/ID/            an unfinished backup: state, spools, intent
  *	backups/ID/         a backup: record, log, frames, the archive's parts
  */
