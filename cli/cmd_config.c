@@ -5,12 +5,14 @@
 #include "base/strbuf.h"
 #include "run/engine.h"
 #include "source/filter.h"
+#include "source/site.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* What the configuration cannot know: whether its folders are there. */
+/* What the configuration cannot know: whether its folders are there, and its
+ * databases named where it says. */
 static int
 check_folder(const char *path, int64_t profile)
 {
@@ -24,6 +26,26 @@ check_folder(const char *path, int64_t profile)
 }
 
 static int
+check_profile(const struct profile *profile)
+{
+	struct fault fault;
+	int status = CLI_OK;
+
+	if (check_folder(profile->site, profile->number) != 0)
+		status = CLI_USAGE;
+	for (int i = 0; i < profile->extras.count; i++)
+		if (check_folder(
+			profile->extras.items[i].path, profile->number) != 0)
+			status = CLI_USAGE;
+	if (status == CLI_OK && site_check(profile, &fault) != 0) {
+		cli_complain("[profile %lld]: %s", (long long)profile->number,
+		    fault.text);
+		status = CLI_USAGE;
+	}
+	return status;
+}
+
+static int
 check(struct cli *cli)
 {
 	struct config config = { 0 };
@@ -33,16 +55,8 @@ check(struct cli *cli)
 
 	if (status == CLI_OK && engine_open(&engine, &config, &fault) != 0)
 		status = cli_fault(&fault);
-	for (int i = 0; status == CLI_OK && i < config.profile_count; i++) {
-		const struct profile *profile = &config.profiles[i];
-
-		if (check_folder(profile->site, profile->number) != 0)
-			status = CLI_USAGE;
-		for (int k = 0; k < profile->extras.count; k++)
-			if (check_folder(profile->extras.items[k].path,
-				profile->number) != 0)
-				status = CLI_USAGE;
-	}
+	for (int i = 0; status == CLI_OK && i < config.profile_count; i++)
+		status = check_profile(&config.profiles[i]);
 	if (status == CLI_OK) {
 		printf("%s is right: %d profile%s, data in %s\n", config.path,
 		    config.profile_count, config.profile_count == 1 ? "" : "s",

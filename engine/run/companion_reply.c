@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/companion_hold.h"
 #include "run/engine.h"
+#include "source/site.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +87,10 @@ open_dump(
 	if (terms.profile == NULL)
 		return -1;
 	snapshot->unused = snapshot->config.snapshot_max;
-	database_copy(&snapshot->source,
-	    &terms.profile->databases.items[snapshot->database]);
+	if (site_database(terms.profile->site,
+		&terms.profile->databases.items[snapshot->database],
+		&snapshot->source, fault) != 0)
+		return -1;
 	terms.database = &snapshot->source;
 	if (dump_open(&snapshot->dump, &terms, fault) != 0)
 		return -1;

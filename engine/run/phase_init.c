@@ -5,6 +5,7 @@
 #include "run/job.h"
 #include "run/phase.h"
 #include "source/folders.h"
+#include "source/site.h"
 #include "source/walk.h"
 #include "store/config.h"
 
@@ -50,6 +51,8 @@ check_profile(struct job *job, struct fault *fault)
 	for (int root = 0; root < job->root_count; root++)
 		if (check_root(job, root, fault) != 0)
 			return PHASE_FAULT;
+	if (site_check(job->profile, fault) != 0)
+		return PHASE_FAULT;
 	job->state.dump.count = job->profile->databases.count;
 	walk_begin(&job->state.walk);
 	return PHASE_ENDED;

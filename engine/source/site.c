@@ -7,7 +7,7 @@
 #include "source/dotenv.h"
 #include "source/phpfile.h"
 #include "source/settings.h"
-#include "store/database.h"
+#include "store/profile.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -527,5 +527,32 @@ site_database(const char *site, const struct database *from,
 		    ? take_url(&reading, program, to, fault)
 		    : take_parts(&reading, program, to, fault);
 	close_reading(&reading);
+	return result;
+}
+
+int
+site_check(const struct profile *profile, struct fault *fault)
+{
+	const struct databases *databases = &profile->databases;
+	char *labels[PROFILE_DATABASES_MAX] = { NULL };
+	int result = 0;
+
+	for (int i = 0; result == 0 && i < databases->count; i++) {
+		struct database database;
+
+		result = site_database(
+		    profile->site, &databases->items[i], &database, fault);
+		labels[i] = database.label;
+		database.label = NULL;
+		database_close(&database);
+		for (int k = 0; result == 0 && k < i; k++)
+			if (strcmp(labels[k], labels[i]) == 0)
+				result = fault_set(fault, FAULT_USAGE,
+				    "two databases are called %s; add ?as=NAME "
+				    "to one of them",
+				    labels[i]);
+	}
+	for (int i = 0; i < databases->count; i++)
+		free(labels[i]);
 	return result;
 }

@@ -4,6 +4,7 @@
 
 struct database;
 struct fault;
+struct profile;
 
 /*
  * What a site's own configuration says of its database.  It is read and never
@@ -23,6 +24,12 @@ struct fault;
  */
 int site_database(const char *site, const struct database *from,
     struct database *to, struct fault *fault);
+
+/*
+ * All databases of a profile can be resolved, and each has a label of its own.
+ * Returns 0 or -1.
+ */
+int site_check(const struct profile *profile, struct fault *fault);
 
 /* What was found in a folder. */
 struct site {

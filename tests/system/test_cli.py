@@ -4,6 +4,7 @@ exit status, as whom, and where it looks for its configuration."""
 import hashlib
 import json
 import os
+import pathlib
 import pty
 import random
 import re
@@ -322,6 +323,26 @@ def test_config_check(vault, make_vault, tmp_path):
     quiet.configure(server='enabled = no')
     assert 'the endpoint is disabled: enabled = no' in \
         quiet.cli('config', 'check').stdout
+
+
+def test_config_check_of_databases(vault):
+    """They are resolved, though nothing is asked of a server."""
+    vault.configure(profile='database = mysql://u:s3cr3t@127.0.0.1:1/n')
+    vault.cli('config', 'check')
+    vault.configure(profile='database = wp-config.php')
+    message = refused(vault, 'config', 'check')
+    assert f'[profile 1]: {vault.site}/wp-config.php cannot be read: No ' \
+        'such file' in message
+    pathlib.Path(vault.site, 'wp-config.php').write_text(
+        "<?php\ndefine('DB_NAME', 'n');\ndefine('DB_PASSWORD', "
+        "'s3cr3t' . f());\n")
+    message = refused(vault, 'config', 'check')
+    assert '[profile 1]: wp-config.php:3: the password of the database is ' \
+        'made by a program' in message
+    assert 's3cr3t' not in message
+    # No backup is begun that could not be right.
+    assert 'wp-config.php:3: ' in vault.cli('run', check=False).stderr
+    assert vault.record()['status'] == 'failed'
 
 
 def test_config_reference():

@@ -33,6 +33,8 @@ def check_sample(tmp_path, text):
         else:
             os.makedirs(path, exist_ok=True)
     os.chmod(tmp_path / 'var/lib/stepvault', 0o700)
+    (tmp_path / 'var/www/html/wp-config.php').write_text(
+        "<?php define('DB_NAME', 'blog');\n")
     conf = tmp_path / 'stepvault.conf'
     conf.write_text(text)
     conf.chmod(0o600)

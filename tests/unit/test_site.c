@@ -7,7 +7,7 @@
 #include "tool.h"
 
 #include "source/site.h"
-#include "store/database.h"
+#include "store/profile.h"
 
 #include <sys/stat.h>
 
@@ -288,6 +288,32 @@ follows_drupals_local_settings(void **state)
 	strbuf_close(&text);
 }
 
+/* The label is that of the schema, which stands elsewhere. */
+static void
+wants_a_label_for_each(void **state)
+{
+	static char site[] = SITE;
+	struct database named[3];
+	struct profile profile = { .site = site, .databases = { named, 2 } };
+	struct fault fault;
+
+	(void)state;
+	assert_fine(
+	    database_parse(&named[0], "mysql://h/blog", &fault), &fault);
+	assert_fine(
+	    database_parse(&named[1], "wordpress-ipv6.php", &fault), &fault);
+	assert_fine(database_parse(&named[2], "none.php?as=x", &fault), &fault);
+	assert_faulty(site_check(&profile, &fault), FAULT_USAGE,
+	    "two databases are called blog; add ?as=NAME to one", &fault);
+	named[1].label = strbuf_copy("other");
+	assert_fine(site_check(&profile, &fault), &fault);
+	profile.databases.count = 3;
+	assert_faulty(site_check(&profile, &fault), FAULT_USAGE,
+	    "none.php names no database", &fault);
+	for (int i = 0; i < 3; i++)
+		database_close(&named[i]);
+}
+
 /* -- which kind of site -----------------------------------------------------
  */
 
@@ -397,6 +423,7 @@ main(void)
 		cmocka_unit_test(finds_the_file_and_keeps_the_label),
 		scratch_test(refuses_what_is_no_such_file),
 		scratch_test(follows_drupals_local_settings),
+		cmocka_unit_test(wants_a_label_for_each),
 		scratch_test(tells_kinds_of_sites),
 		scratch_test(says_which_folder_is_none),
 	};
