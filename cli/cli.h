@@ -47,6 +47,7 @@ struct command {
 extern const struct command cmd_companion;
 extern const struct command cmd_config;
 extern const struct command cmd_delete;
+extern const struct command cmd_init;
 extern const struct command cmd_list;
 extern const struct command cmd_log;
 extern const struct command cmd_run;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
+	&cmd_init,
 	&cmd_run,
 	&cmd_list,
 	&cmd_show,

@@ -184,6 +184,12 @@ fsio_wait_writeback(int fd, int64_t offset, int64_t length)
 }
 
 int
+fsio_give(int fd, uid_t user, gid_t group)
+{
+	return fchown(fd, user, group);
+}
+
+int
 fsio_link(int dirfd, const char *name, const char *second)
 {
 	return linkat(dirfd, name, dirfd, second, 0);

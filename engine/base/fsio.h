@@ -50,6 +50,9 @@ int fsio_write_at(int fd, const void *bytes, size_t length, int64_t offset);
 /* Set the length of a file. */
 int fsio_truncate(int fd, int64_t length);
 
+/* Give a file to a user and a group; for root. */
+int fsio_give(int fd, uid_t user, gid_t group);
+
 /* Data and length of a file, or the entries of a directory, are durable. */
 int fsio_sync(int fd);
 int fsio_sync_dir(int dirfd);
