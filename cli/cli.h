@@ -50,6 +50,7 @@ extern const struct command cmd_delete;
 extern const struct command cmd_init;
 extern const struct command cmd_list;
 extern const struct command cmd_log;
+extern const struct command cmd_profile;
 extern const struct command cmd_run;
 extern const struct command cmd_secret;
 extern const struct command cmd_show;

@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&cmd_delete,
 	&cmd_companion,
 	&cmd_config,
+	&cmd_profile,
 	&cmd_secret,
 	&cmd_version,
 };
