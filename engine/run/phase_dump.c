@@ -39,6 +39,7 @@ enum dump_stage {
 	STAGE_LIST,
 	STAGE_OBJECTS,
 	STAGE_COMPARE,
+	STAGE_END, /* its snapshot is of no more use */
 };
 
 static int
@@ -428,6 +429,17 @@ compare_lists(struct job *job, struct fault *fault)
 	if (result != 0 || take_notes(job, fault) != 0 ||
 	    end_database(job, fault) != 0)
 		return PHASE_FAULT;
+	cursor->stage = STAGE_END;
+	return PHASE_WENT_BACK;
+}
+
+/* That all was read is committed: nobody will ask for any of it again. */
+static enum phase_outcome
+let_go(struct job *job)
+{
+	struct dumping *dumping = job->phase;
+	struct dump_cursor *cursor = &job->state.dump;
+
 	feed_end(&dumping->feed);
 	feed_close(&dumping->feed);
 	cursor->database++;
@@ -474,6 +486,8 @@ dump_next(struct job *job, struct fault *fault)
 		return dump_object(job, fault);
 	case STAGE_COMPARE:
 		return compare_lists(job, fault);
+	case STAGE_END:
+		return let_go(job);
 	}
 	return fault_set(
 	    fault, FAULT_CORRUPT, STATE_FILE ": a stage that there is not");

@@ -185,9 +185,13 @@ step_work(struct step *step, struct fault *fault)
 			return 1;
 		if (outcome == PHASE_ENDED && next_phase(step, fault) != 0)
 			return -1;
-		if (outcome == PHASE_WENT_BACK &&
-		    step_checkpoint(step, fault) != 0)
-			return -1;
+		/* What that was for is the next unit: however late it is, a
+		 * step that had only this commit would come to nothing. */
+		if (outcome == PHASE_WENT_BACK) {
+			if (step_checkpoint(step, fault) != 0)
+				return -1;
+			continue;
+		}
 		stop = look(step, fault);
 		if (stop != 0)
 			return stop < 0 ? -1 : 0;
