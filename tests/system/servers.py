@@ -146,14 +146,15 @@ class Host:
         return self.stack.enter_context(kind(self))
 
     def processes(self):
-        """The process IDs of the program's installed copy."""
+        """The process IDs of the program's installed copy, without its
+        companion, which is no web server's."""
         found = []
         for entry in os.listdir('/proc'):
             with contextlib.suppress(OSError):
                 if entry.isdigit() and os.readlink(
                         f'/proc/{entry}/exe') == str(self.program):
                     found.append(int(entry))
-        return found
+        return sorted(set(found) - set(self.vault.companions()))
 
     @property
     def changelog(self):

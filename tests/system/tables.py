@@ -68,7 +68,7 @@ def assert_restored(server, vault, name, record=None):
 
 def of_database(record, name):
     """What a record says of a database."""
-    found, = (database for database in record['databases']
+    found, = (database for database in record['database_list']
               if database['name'] == name)
     return found
 
@@ -200,3 +200,39 @@ class Bank:
         self.assert_static(copy)
         found, expected = self.facts(copy)
         assert found == expected
+
+
+# -- a database with a bit of everything ------------------------------------
+
+SMALL = r'''
+CREATE TABLE posts (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY,
+    title VARCHAR(200), body LONGTEXT, made DATETIME, KEY (made))
+    CHARSET=utf8mb4;
+INSERT INTO posts SELECT seq, CONCAT('Ünï \'q\' ', seq),
+    REPEAT('Zeile\r\n\\ 😀 \0 ', seq %% 40),
+    '2024-01-01' + INTERVAL seq MINUTE FROM seq_1_to_%(rows)d;
+CREATE TABLE pairs (a INT, b VARBINARY(20), c DOUBLE, PRIMARY KEY (a, b));
+INSERT INTO pairs SELECT seq %% 7, UNHEX(MD5(seq)), seq / 3
+    FROM seq_1_to_%(rows)d;
+CREATE TABLE keyless (n INT, data BLOB);
+INSERT INTO keyless SELECT seq %% 50, UNHEX(SHA2(seq %% 50, 512))
+    FROM seq_1_to_%(rows)d;
+CREATE TABLE plain (id INT PRIMARY KEY, t TEXT) ENGINE=MyISAM;
+INSERT INTO plain SELECT seq, seq FROM seq_1_to_100;
+CREATE TABLE empty (id INT PRIMARY KEY);
+CREATE SEQUENCE numbers START WITH 7;
+CREATE VIEW b_view AS SELECT id, title FROM posts WHERE id %% 2 = 0;
+CREATE VIEW a_view AS SELECT title FROM b_view;
+CREATE TABLE audit (id INT AUTO_INCREMENT PRIMARY KEY, what TEXT);
+CREATE TRIGGER noted AFTER INSERT ON posts FOR EACH ROW
+    INSERT INTO audit (what) VALUES (NEW.title);
+CREATE PROCEDURE hello() SELECT 'hello; -- world';
+CREATE FUNCTION twice(n INT) RETURNS INT DETERMINISTIC RETURN 2 * n;
+CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01'
+    DO DELETE FROM audit;
+'''
+
+
+def make_small(server, name, count=400):
+    server.create(name)
+    server.sql(SMALL % {'rows': count}, name)

@@ -127,8 +127,10 @@ class Vault:
     def _is_companion(self, pid):
         words = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()
         words = words.split(b'\0')
-        return os.fsencode(self.conf) in words and any(
-            word.strip(b'-') == b'companion' for word in words[1:])
+        # A host knows its configuration by another name.
+        return any(word.strip(b'-') == b'companion' for word in words) and any(
+            word.startswith(b'/') and os.path.exists(word) and
+            os.path.samefile(word, self.conf) for word in words)
 
     def companion(self):
         """The process ID of the only companion; None if there is none."""
