@@ -112,9 +112,10 @@ def test_version():
 def test_run(vault):
     result = vault.cli('run')
     backup = vault.record()
+    size = backup['archive_size'] / 1024
     assert result.stdout == (
         f'backup {backup["id"]} is complete: 1 files, 7 B, in an archive of '
-        f'{backup["archive_size"]} B\n')
+        f'{size:.1f} KiB\n')
     assert result.stderr == ''
     result = vault.cli('run', '--json')
     assert json.loads(result.stdout) == vault.record()
@@ -162,7 +163,7 @@ def test_show_and_log(vault):
     for line in (f'backup +{backup["id"]}', 'number +1', 'origin +cli',
                  'status +complete', 'files +1', 'content +7 B',
                  r'profile +1 \(Unnamed site\)', 'warnings +0',
-                 re.escape(f'  {vault.parts()[0]}  ') + r'\d+ B'):
+                 re.escape(f'  {vault.parts()[0]}  ') + r'1\.\d KiB'):
         assert re.search(f'^{line}$', shown, re.M), line
     log = vault.cli('log', backup['id']).stdout
     assert log == (vault.data / 'backups' / backup['id'] /

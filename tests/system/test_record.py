@@ -21,7 +21,8 @@ FIELDS = {
     'unread': int, 'changed': int, 'mounts': int, 'outside': int,
     'warnings': int, 'plain_size': int, 'archive_size': int, 'parts': list,
     'frames': int, 'frames_sha256': str, 'manifest_sha256': str,
-    'sums_sha256': str, 'warning_list': list}
+    'sums_sha256': str, 'databases': int, 'tables': int, 'rows': int,
+    'database_list': list, 'warning_list': list}
 
 
 def check_fields(record):
@@ -72,7 +73,7 @@ def test_complete_record(make_vault, site, tmp_path):
     after = int(time.time())
     record = vault.record()
     check_fields(record)
-    assert (record['version'], record['number']) == (1, 1)
+    assert (record['version'], record['number']) == (2, 1)
     assert (record['profile'], record['profile_name']) == (1, 'Zoë')
     assert (record['origin'], record['status']) == ('frontend', 'complete')
     assert (record['reason'], record['kills']) == (None, 0)
@@ -80,7 +81,7 @@ def test_complete_record(make_vault, site, tmp_path):
     # The record may be there a step before its backup is cleared away.
     assert record['steps'] in (len(hops) - 1, len(hops))
     assert record['checkpoints'] >= record['steps']
-    assert len(record['phase_ms']) == 7
+    assert len(record['phase_ms']) == 8
     assert min(record['phase_ms']) >= 0
     assert sum(record['phase_ms']) <= (after - before + 1) * 1000
     assert record['bytes'] == content_size(site)
