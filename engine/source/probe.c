@@ -274,9 +274,9 @@ static const struct field note_fields[] = {
 
 #undef AT
 #define AT(member) .offset = offsetof(struct probe, member)
-#define ITEMS(member)                                        \
-	.kind = FIELD_LIST, .size = INT_MAX, AT(member.all), \
-	.count = offsetof(struct probe, member.count),       \
+#define ITEMS(all, number)                            \
+	.kind = FIELD_LIST, .size = INT_MAX, AT(all), \
+	.count = offsetof(struct probe, number),      \
 	.stride = sizeof(struct probe_item)
 
 static const struct field probe_fields[] = {
@@ -288,10 +288,18 @@ static const struct field probe_fields[] = {
 	{ .name = "no_snapshot", .kind = FIELD_STRING, AT(no_snapshot) },
 	{ .name = "tables", .kind = FIELD_NUMBER, AT(tables) },
 	{ .name = "bytes", .kind = FIELD_NUMBER, AT(bytes) },
-	{ .name = "lacking", ITEMS(lacking), .fields = lacking_fields },
-	{ .name = "uncovered", ITEMS(uncovered), .fields = name_fields },
-	{ .name = "keyless", ITEMS(keyless), .fields = name_fields },
-	{ .name = "notes", ITEMS(notes), .fields = note_fields },
+	{ .name = "lacking",
+	    ITEMS(lacking.all, lacking.count),
+	    .fields = lacking_fields },
+	{ .name = "uncovered",
+	    ITEMS(uncovered.all, uncovered.count),
+	    .fields = name_fields },
+	{ .name = "keyless",
+	    ITEMS(keyless.all, keyless.count),
+	    .fields = name_fields },
+	{ .name = "notes",
+	    ITEMS(notes.all, notes.count),
+	    .fields = note_fields },
 	FIELD_END,
 };
 
