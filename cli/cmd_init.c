@@ -351,14 +351,15 @@ check_reading(const struct setup *setup)
 	struct fault fault;
 
 	if (faccessat(AT_FDCWD, setup->site, R_OK | X_OK, AT_EACCESS) != 0)
-		cli_complain("%s cannot read %s (%s); the service of conf/ "
-			     "can, else choose another user",
+		cli_complain("%s cannot read %s (%s); the service of conf/ can",
 		    setup->user, setup->site, strerror(errno));
 	else if (setup->database != NULL &&
 	    strcmp(setup->database, "none") != 0 &&
 	    database_parse(&named, setup->database, &fault) == 0 &&
-	    site_database(setup->site, &named, &database, &fault) != 0)
-		cli_complain("as %s: %s", setup->user, fault.text);
+	    site_database(setup->site, &named, &database, &fault) != 0 &&
+	    fault.code == FAULT_SYSTEM)
+		cli_complain("%s, as %s; the service of conf/ can read it",
+		    fault.text, setup->user);
 	database_close(&named);
 	database_close(&database);
 }

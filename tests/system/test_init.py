@@ -247,7 +247,23 @@ def test_for_another_user(open_folder):
 @as_root
 def test_says_what_the_user_cannot_read(open_folder):
     site = open_folder / 'site'
-    site.mkdir(mode=0o700)
+    site.mkdir()
+    wordpress(site, DB_HOST=f'localhost:{open_folder}/no.sock')
+    (site / 'wp-config.php').chmod(0o600)
+    (open_folder / 'one').mkdir()
+    result = init(open_folder / 'one', '--yes', '--site', site, '--data',
+                  open_folder / 'one/data', '--user', 'www-data')
+    assert result.returncode == 0
+    assert f'{site}/wp-config.php cannot be read: Permission denied, as ' \
+        'www-data; the service' in result.stderr
+    # It is no mistake of the configuration, either.
+    check = subprocess.run(
+        [binary('CLI'), '--config', open_folder / 'one/conf/stepvault.conf',
+         'config', 'check'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, timeout=60, check=False)
+    assert check.returncode == 0 and 'is right: 1 profile' in check.stdout
+    assert 'wp-config.php cannot be read: Permission' in check.stderr
+    site.chmod(0o700)
     result = init(open_folder, '--yes', '--site', site, '--data',
                   open_folder / 'data', '--user', 'www-data')
     assert result.returncode == 0

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The README says what the programs say and do."""
+import json
 import os
 import re
 import subprocess
@@ -73,6 +74,36 @@ def test_parts_as_it_says(tmp_path, site):
         cwd=tmp_path / 'restored', check=True, timeout=60)
     assert trees.describe(tmp_path / 'restored/files') == \
         trees.describe(site)
+
+
+def test_database_as_it_says(tmp_path, site, server):
+    """A user with the privileges that it names, and the two commands."""
+    server.create('shop')
+    server.sql('CREATE TABLE t (id INT PRIMARY KEY, b BLOB); '
+               "INSERT INTO t VALUES (1, X'00'), (2, 'a\\r\\nb'); "
+               'CREATE VIEW v AS SELECT * FROM t; '
+               'CREATE FUNCTION f() RETURNS INT RETURN 1', 'shop')
+    server.sql('CREATE USER backup@localhost;' + '\n'.join(
+        re.findall('(?m)^GRANT .*;$', README)))
+    vault = Vault(tmp_path / 'vault', site, profile='database = ' +
+                  server.url('shop', 'backup'))
+    probe, = json.loads(vault.cli('profile', 'test', '--json').stdout)
+    assert probe['lacking'] == probe['notes'] == []
+    vault.cli('run')
+    record = vault.record()
+    assert record['database_list'][0]['consistency'] == 'snapshot'
+    assert record['warnings'] == 0
+    archive, = vault.parts()
+    subprocess.run(['tar', '--zstd', '-xf', archive, '-C', tmp_path,
+                    'databases'], check=True)
+    script = block('under whatever name:\n\n```\n', '```')
+    script = re.sub(r'\bmariadb\b', f'mariadb --no-defaults --socket='
+                    f'{server.socket} --user=root', script)
+    script = script.replace('DATABASE shop', 'DATABASE restored')
+    script = script.replace('--binary-mode shop', '--binary-mode restored')
+    subprocess.run(['bash', '-ec', script], cwd=tmp_path, check=True,
+                   timeout=60)
+    assert server.dump('restored') == server.dump('shop')
 
 
 def test_calls_as_it_says(tmp_path):
