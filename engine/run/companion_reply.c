@@ -87,12 +87,11 @@ open_dump(
 	if (terms.profile == NULL)
 		return -1;
 	snapshot->unused = snapshot->config.snapshot_max;
+	terms.database = &snapshot->source;
 	if (site_database(terms.profile->site,
 		&terms.profile->databases.items[snapshot->database],
-		&snapshot->source, fault) != 0)
-		return -1;
-	terms.database = &snapshot->source;
-	if (dump_open(&snapshot->dump, &terms, fault) != 0)
+		&snapshot->source, fault) != 0 ||
+	    dump_open(&snapshot->dump, &terms, fault) != 0)
 		return -1;
 	snapshot->facts = *dump_facts(snapshot->dump);
 	return 0;
