@@ -14,7 +14,9 @@ import tempfile
 import pytest
 
 import faults
+import mariadb
 import powerloss
+import tables
 import trees
 from test_kill import files_hash, stream_hash
 from vault import Vault
@@ -182,6 +184,82 @@ class BackwardRecording(Recording):
         return None
 
 
+class DumpRecording(Recording):
+    """The same of a database whose companion is killed in the middle, so that
+    its dump is cut back and begun again."""
+
+    ROWS = 3000
+
+    def __init__(self, folder, server):
+        self.folder = folder
+        self.site = str(folder / 'site')
+        trees.write(f'{self.site}/file', 'content')
+        make_shop(server, self.ROWS)
+        self.config = {'step': 'max = 50ms\ncheckpoint_size = 64K',
+                       'profile': tables.profile(server, 'shop')}
+        log = folder / 'log'
+        with Vault(folder / 'recorded', self.site, **self.config) as vault:
+            self.root = str(vault.folder)
+            vault.start(env=faults.environment(vault.folder, log=log,
+                                               delay='sync:6000'))
+            hops = []
+
+            def kill(_url, _answer):
+                hops.append(vault.state() and
+                            vault.state()['dump.members'])
+                if len(hops) < 20 and hops[-1] and hops[-1] > 2:
+                    hops.extend([0] * 20)
+                    vault.kill_companion()
+
+            assert vault.chain(visit=kill).text.startswith('200 OK')
+            vault.stop()
+            self.record = vault.record()
+            assert tables.of_database(self.record, 'shop')['restarts'] == 1
+            assert self.wrong_archive(
+                self.record, vault.parts(), folder / 'out') is None
+        self.first = 0
+        self.events = [event for event in powerloss.read_log(log)
+                       if event.path.startswith(self.root)]
+        # Thousands of images are gone on with: without a companion each.
+        self.config['server'] = 'companion = no'
+
+    def wrong_archive(self, record, parts, scratch):
+        """Every row is there once, and every member is as its sum says."""
+        shutil.rmtree(scratch, ignore_errors=True)
+        trees.unpack(parts, str(scratch))
+        try:
+            if subprocess.run(['sha256sum', '-c', '--quiet',
+                               'stepvault/SHA256SUMS'], cwd=scratch,
+                              check=False).returncode:
+                return 'a sum is wrong'
+            names = sorted(glob.glob(f'{scratch}/databases/shop/*'))
+            numbers = [int(os.path.basename(name)[:6]) for name in names]
+            if numbers != list(range(1, len(names) + 1)):
+                return 'a member is missing'
+            text = ''.join(open(name, encoding='utf-8').read()
+                           for name in names)
+        finally:
+            shutil.rmtree(scratch)
+        for table in ('a', 'b'):
+            rows = re.findall(rf"^\((\d+),'{table} of", text, re.M)
+            if [int(row) for row in rows] != list(range(self.ROWS)):
+                return f'rows of {table} are missing, or there twice'
+        return None
+
+
+def make_shop(server, rows):
+    server.create('shop')
+    server.sql("""
+        SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
+        CREATE TABLE a (id INT PRIMARY KEY, t VARCHAR(200));
+        CREATE TABLE b (id INT PRIMARY KEY, t VARCHAR(200));
+        INSERT INTO a SELECT seq, CONCAT('a of ', seq, REPEAT(' and', 30))
+            FROM seq_0_to_%d;
+        INSERT INTO b SELECT seq, CONCAT('b of ', seq, REPEAT(' and', 30))
+            FROM seq_0_to_%d;
+        """ % (rows - 1, rows - 1), db='shop')
+
+
 def place_of(event):
     """Which sync of the code this is, and of what kind of file."""
     kind = re.sub(r'\d{8}-\d{6}-[a-z2-7]{16}', 'ID', event.path)
@@ -262,6 +340,16 @@ def test_any_instant(recording):
 def test_any_instant_of_backward_cuts(tmp_path):
     recording = BackwardRecording(tmp_path)
     problem, count = first_problem(recording)
+    print(f'{count} images of {len(recording.events)} changes')
+    assert problem is None
+    assert count * faults.stride() > len(recording.events)
+
+
+def test_any_instant_of_a_dump_begun_again(tmp_path):
+    with mariadb.Mariadb() as server:
+        server.start()
+        recording = DumpRecording(tmp_path, server)
+        problem, count = first_problem(recording)
     print(f'{count} images of {len(recording.events)} changes')
     assert problem is None
     assert count * faults.stride() > len(recording.events)
