@@ -143,8 +143,12 @@ find(const struct engine *engine, int64_t until, struct fault *fault)
 		case REACH_LATER:
 			break;
 		case REACH_ABSENT:
-			if (starts == STARTS_MAX ||
-			    start(engine, &starts, until, fault) != 0)
+			if (starts == STARTS_MAX) {
+				/* Whatever it was, it does not pass. */
+				fault->code = FAULT_SYSTEM;
+				return -1;
+			}
+			if (start(engine, &starts, until, fault) != 0)
 				return -1;
 			break;
 		}

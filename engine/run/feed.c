@@ -17,8 +17,13 @@
 /* How long a unit waits for the companion. */
 #define PATIENCE (50 * BUDGET_MILLISECOND)
 
-/* It has not answered for so many units in a row: it is frozen. */
+/* It has not greeted for so many units in a row: it is frozen.  If it is not
+ * better after it was killed, there can be none. */
 #define UNANSWERED_MAX 60
+
+/* After so many units without an answer it is greeted again: a slow query does
+ * not keep it from that. */
+#define WAITED_MAX 100
 
 int
 feed_open(struct feed *feed, struct job *job, struct fault *fault)
@@ -85,6 +90,7 @@ lose_companion(struct feed *feed)
 {
 	companion_close(feed->companion);
 	feed->companion = NULL;
+	feed->waited = 0;
 	return DUMP_WAIT;
 }
 
@@ -94,11 +100,21 @@ take(struct feed *feed, struct companion_answer *answer, struct fault *fault)
 	enum dump_outcome outcome =
 	    companion_take(feed->companion, PATIENCE, answer, fault);
 
+	feed->waited = outcome == DUMP_WAIT ? feed->waited + 1 : 0;
 	if (outcome == DUMP_AGAIN)
 		let_go(feed);
-	if (outcome == DUMP_FAULT && companion_gone(feed->companion))
+	if (feed->waited > WAITED_MAX ||
+	    (outcome == DUMP_FAULT && companion_gone(feed->companion)))
 		return lose_companion(feed);
 	return outcome;
+}
+
+/* There is none, and there will be none for this backup. */
+static void
+give_up_companion(struct feed *feed, const char *reason)
+{
+	logbook_write(&feed->job->log, "no companion can be had: %s", reason);
+	feed->job->state.dump.lone = true;
 }
 
 /* Connect to the companion.  DUMP_ENDED if that is done. */
@@ -114,16 +130,14 @@ reach_companion(struct feed *feed, struct fault *fault)
 		return DUMP_ENDED;
 	}
 	feed->companion = NULL;
-	if (fault->code != FAULT_RETRY) {
-		logbook_write(
-		    &job->log, "no companion can be had: %s", fault->text);
+	if (fault->code != FAULT_RETRY ||
+	    ++cursor->unanswered > 2 * UNANSWERED_MAX) {
+		give_up_companion(feed, fault->text);
 		fault_clear(fault);
-		cursor->lone = true;
-	} else if (++cursor->unanswered > UNANSWERED_MAX) {
+	} else if (cursor->unanswered == UNANSWERED_MAX) {
 		logbook_write(
 		    &job->log, "the companion does not answer; it is killed");
 		companion_kill(job->engine);
-		cursor->unanswered = 0;
 	}
 	return DUMP_WAIT;
 }

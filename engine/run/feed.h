@@ -24,6 +24,7 @@ struct feed {
 	struct dump_terms terms;
 	struct dump *own;
 	struct companion *companion;
+	int waited; /* units for its answer */
 };
 
 /* Begin with the database of the state's cursor.  0 or -1; then feed_close. */

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -276,13 +277,47 @@ def test_killed_or_frozen(vault, sig):
     assert zombies([vault.process.pid]) == []
 
 
+def test_frozen_for_the_command_line(vault):
+    """Where no step ends and the next one reaches for it anew."""
+    vault.start()
+    step_into_rows(vault)
+    os.kill(vault.companion(), signal.SIGSTOP)
+    vault.stop()
+    vault.cli('run', '--resume')
+    database, = vault.record()['database_list']
+    assert (database['rows'], database['restarts']) == (ROWS, 1)
+
+
+def test_killed_at_once(vault):
+    """A host that has nothing in the background: the backup goes on without,
+    and says so."""
+    stop = threading.Event()
+
+    def kill():
+        while not stop.wait(0.002):
+            vault.kill_companion()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        vault.start()
+        answer = vault.chain()
+        assert answer.text.startswith('200 OK\n'), answer.text + vault.log()
+    finally:
+        stop.set()
+        killer.join()
+    database, = vault.record()['database_list']
+    assert database['consistency'] == 'per-chunk'
+    assert database['rows'] == ROWS
+
+
 def test_killed_again_and_again(vault):
     """At any instant: the backup ends, and has every row."""
     vault.start()
     stop = threading.Event()
 
     def kill():
-        while not stop.wait(0.15):
+        while not stop.wait(random.uniform(0.02, 0.12)):
             vault.kill_companion()
 
     killer = threading.Thread(target=kill)

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* -- tests of the process -- */
@@ -468,6 +469,36 @@ says_why_it_cannot_be_started(void **state)
 	close_scene(&scene);
 }
 
+/* Another user, who may have no further process. */
+static int
+reach_without_processes(void *context)
+{
+	static const struct rlimit none = { 0, 0 };
+	struct companion *companion;
+	struct fault fault;
+	struct scene scene;
+
+	CHILD_CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+	CHILD_CHECK(setrlimit(RLIMIT_NPROC, &none) == 0);
+	open_scene(&scene, context, "data");
+	scene.engine.has_companion = true;
+	CHILD_CHECK(
+	    companion_open(&companion, &scene.engine, PATIENCE, &fault) != 0);
+	CHILD_CHECK(fault.code == FAULT_SYSTEM);
+	CHILD_CHECK(strstr(fault.text, "cannot be started: ") != NULL);
+	return 0;
+}
+
+static void
+does_without_where_there_are_no_processes(void **state)
+{
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(*state, 65534, 65534), 0);
+	assert_int_equal(
+	    tool_wait(tool_fork(reach_without_processes, state)), 0);
+}
+
 /* A step that has no time left for the start is followed by one that has. */
 static void
 starts_in_its_own_time(void **state)
@@ -544,6 +575,7 @@ main(int argc, char **argv)
 		scratch_test(is_started_with_nothing_of_ours),
 		scratch_test(is_started_once),
 		scratch_test(says_why_it_cannot_be_started),
+		scratch_test(does_without_where_there_are_no_processes),
 		scratch_test(starts_in_its_own_time),
 	};
 
