@@ -116,7 +116,7 @@ read_include(struct reader *reader, struct fault *fault)
 {
 	struct phpvalue *value = &reader->value;
 	struct strbuf path = STRBUF_EMPTY;
-	int result = 0;
+	int result;
 
 	value->line = value->token.line;
 	for (phpvalue_advance(value); !phpvalue_is(value, ";") &&
@@ -127,10 +127,11 @@ read_include(struct reader *reader, struct fault *fault)
 			if (php_unquote(&value->token, &path) != NULL)
 				strbuf_reset(&path);
 		}
-	if (path.length > 0 && path.length <= PHPVALUE_TEXT_MAX) {
-		phpvalue_name(value, "include", NULL);
-		result = set(reader, path.bytes, fault);
-	}
+	phpvalue_name(value, "include", NULL);
+	result = set(reader,
+	    path.length > 0 && path.length <= PHPVALUE_TEXT_MAX ? path.bytes
+								: NULL,
+	    fault);
 	strbuf_close(&path);
 	return result;
 }

@@ -16,7 +16,8 @@ struct settings;
  *	$databases/default/default    $databases['default']['default'] = …
  *	class JConfig/host            class JConfig { public $host = …
  *	return/db/0                   return ['db' => [ …
- *	include                       the end of the path of a file it loads
+ *	include                       the end of the path of a file it loads,
+ *	                              if that is literal
  *
  * file names it in settings, and must stay.  A file of more depth than a
  * configuration has is FAULT_USAGE.  Returns 0 or -1.

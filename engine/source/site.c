@@ -2,29 +2,17 @@
 #include "source/site.h"
 
 #include "base/fault.h"
-#include "base/fsio.h"
 #include "base/strbuf.h"
-#include "source/dotenv.h"
-#include "source/phpfile.h"
-#include "source/settings.h"
+#include "source/site_internal.h"
 #include "store/profile.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define CONFIG_BYTES_MAX (1024 * 1024)
-#define PORT_STANDARD    3306
-#define SCHEMA_MAX       256
-
-#define LOCAL "settings.local.php"
-
-/* What is said to whoever must name a database in another way. */
-#define INSTEAD "write database = mysql://USER:PASSWORD@HOST/NAME instead"
+#define PORT_STANDARD 3306
+#define SCHEMA_MAX    256
 
 /* How a program's configuration names its database: the names of settings. */
 struct program {
@@ -74,191 +62,16 @@ static const struct program programs[] = {
 
 #define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
 
-/* The configuration at hand. */
-struct reading {
-	const char *shown; /* its path, as messages call it */
-	char *path;        /* and as it can be opened */
-	char *local;       /* how they call the settings.local.php beside it */
-	struct settings settings;
-};
-
-/* -- files ------------------------------------------------------------------
- */
-
-static int
-read_file(const char *path, struct strbuf *text, struct fault *fault)
-{
-	/* The path is the administrator's: symlinks may be followed. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	ssize_t got = -1;
-
-	if (fd < 0)
-		return fault_errno(fault, "%s cannot be read", path);
-	if (fstat(fd, &st) == 0 &&
-	    (!S_ISREG(st.st_mode) || st.st_size > CONFIG_BYTES_MAX)) {
-		close(fd);
-		return fault_set(fault, FAULT_USAGE,
-		    "%s is no file of at most %d bytes", path,
-		    CONFIG_BYTES_MAX);
-	}
-	got = fsio_read(
-	    fd, strbuf_reserve(text, CONFIG_BYTES_MAX), CONFIG_BYTES_MAX);
-	if (got < 0)
-		fault_errno(fault, "%s cannot be read", path);
-	else
-		strbuf_commit(text, (size_t)got);
-	close(fd);
-	return got < 0 ? -1 : 0;
-}
-
-/* The path, its last part replaced. */
-static char *
-beside(const char *path, const char *name)
-{
-	const char *slash = strrchr(path, '/');
-	struct strbuf out = STRBUF_EMPTY;
-
-	if (slash != NULL)
-		strbuf_add(&out, path, (size_t)(slash - path) + 1);
-	strbuf_addstr(&out, name);
-	return out.bytes;
-}
-
-static bool
-ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), end_length = strlen(end);
-
-	return length >= end_length &&
-	    strcmp(text + length - end_length, end) == 0;
-}
-
-static bool
-is_php(const char *path, const struct strbuf *text)
-{
-	return ends_with(path, ".php") ||
-	    (!ends_with(path, ".env") && strstr(path, "/.env") == NULL &&
-		memmem(strbuf_text(text), text->length, "<?", 2) != NULL);
-}
-
-/*
- * A settings.local.php that the file loads: what it sets stands there in place
- * of the line that loads it.
- */
-static int
-read_local(struct reading *reading, struct fault *fault)
-{
-	struct settings *settings = &reading->settings;
-	size_t count = settings->count, at = 0;
-	struct strbuf text = STRBUF_EMPTY;
-	char *path;
-	int result = 0;
-
-	while (at < count &&
-	    !(strcmp(settings->items[at].name, "include") == 0 &&
-		(ends_with(settings->items[at].text, "/" LOCAL) ||
-		    strcmp(settings->items[at].text, LOCAL) == 0)))
-		at++;
-	if (at == count)
-		return 0;
-	path = beside(reading->path, LOCAL);
-	reading->local = beside(reading->shown, LOCAL);
-	if (access(path, F_OK) == 0) {
-		result = read_file(path, &text, fault);
-		if (result == 0)
-			result = phpfile_read(settings, reading->local,
-			    strbuf_text(&text), text.length, fault);
-		if (result != 0)
-			fault_wrap(fault, "%s", reading->local);
-		settings_move(settings, count, at + 1);
-	}
-	strbuf_close(&text);
-	free(path);
-	return result;
-}
-
-static int
-read_config(struct reading *reading, struct fault *fault)
-{
-	struct strbuf text = STRBUF_EMPTY;
-	int result;
-
-	if (read_file(reading->path, &text, fault) != 0) {
-		strbuf_close(&text);
-		return -1;
-	}
-	if (is_php(reading->path, &text)) {
-		result = phpfile_read(&reading->settings, reading->shown,
-		    strbuf_text(&text), text.length, fault);
-		if (result == 0)
-			result = read_local(reading, fault);
-	} else {
-		result = dotenv_read(&reading->settings, reading->shown,
-		    strbuf_text(&text), text.length, fault);
-	}
-	strbuf_close(&text);
-	return result != 0 ? fault_wrap(fault, "%s", reading->shown) : 0;
-}
-
-static void
-close_reading(struct reading *reading)
-{
-	settings_close(&reading->settings);
-	free(reading->path);
-	free(reading->local);
-}
-
-/* -- values -----------------------------------------------------------------
- */
-
-static const struct setting *
-find(const struct reading *reading, const char *name,
-    const struct setting **other)
-{
-	if (name == NULL)
-		return NULL;
-	return settings_find(&reading->settings, name,
-	    strncmp(name, "define/", 7) == 0 ? SETTINGS_FIRST : SETTINGS_LAST,
-	    other);
-}
-
-/* The text of a setting, which the reading owns; NULL if it is not there. */
-static int
-get(const struct reading *reading, const char *name, const char *what,
-    const char **text, struct fault *fault)
-{
-	const struct setting *other = NULL;
-	const struct setting *setting = find(reading, name, &other);
-
-	*text = NULL;
-	if (setting == NULL)
-		return 0;
-	*text = setting->text;
-	if (other != NULL)
-		return fault_set(fault, FAULT_USAGE,
-		    "%s:%d: the %s of the database depends on a condition (see "
-		    "line %d of %s, too); " INSTEAD,
-		    setting->file, setting->line, what, other->line,
-		    other->file);
-	if (setting->text == NULL)
-		return fault_set(fault, FAULT_USAGE,
-		    "%s:%d: the %s of the database %s; " INSTEAD, setting->file,
-		    setting->line, what,
-		    setting->reason != NULL ? setting->reason : "is a list");
-	return 0;
-}
-
 /* The program whose configuration this is; or a fault. */
 static const struct program *
-find_program(const struct reading *reading, struct fault *fault)
+find_program(const struct site_reading *reading, struct fault *fault)
 {
 	const struct settings *settings = &reading->settings;
 	const struct setting *other;
 
 	for (size_t i = 0; i < PROGRAM_COUNT; i++) {
 		const struct program *program = &programs[i];
-		const struct setting *setting = find(reading,
+		const struct setting *setting = site_look(reading,
 		    program->url != NULL ? program->url : program->name,
 		    &other);
 
@@ -270,13 +83,15 @@ find_program(const struct reading *reading, struct fault *fault)
 		const struct setting *setting = &settings->items[i];
 
 		if (strcmp(setting->name, "include") != 0 ||
-		    ends_with(setting->text, "wp-settings.php"))
+		    site_loads(setting, "wp-settings.php"))
 			continue;
 		fault_set(fault, FAULT_USAGE,
 		    "%s names no database itself, but loads %s in line %d; "
 		    "write the path of the file that names it, or database = "
 		    "mysql://USER:PASSWORD@HOST/NAME",
-		    reading->shown, setting->text, setting->line);
+		    reading->shown,
+		    setting->text != NULL ? setting->text : "another file",
+		    setting->line);
 		return NULL;
 	}
 	fault_set(fault, FAULT_USAGE,
@@ -376,19 +191,19 @@ settle(struct database *to)
 
 /* From the parts that a program has. */
 static int
-take_parts(const struct reading *reading, const struct program *program,
+take_parts(const struct site_reading *reading, const struct program *program,
     struct database *to, struct fault *fault)
 {
 	const char *driver, *name, *user, *password, *host, *port, *socket;
 
-	if (get(reading, program->name, "name", &name, fault) != 0 ||
-	    get(reading, program->driver, "driver", &driver, fault) != 0 ||
-	    get(reading, program->user, "user", &user, fault) != 0 ||
-	    get(reading, program->password, "password", &password, fault) !=
-		0 ||
-	    get(reading, program->host, "host", &host, fault) != 0 ||
-	    get(reading, program->port, "port", &port, fault) != 0 ||
-	    get(reading, program->socket, "socket", &socket, fault) != 0)
+	if (site_get(reading, program->name, "name", &name, fault) != 0 ||
+	    site_get(reading, program->driver, "driver", &driver, fault) != 0 ||
+	    site_get(reading, program->user, "user", &user, fault) != 0 ||
+	    site_get(reading, program->password, "password", &password,
+		fault) != 0 ||
+	    site_get(reading, program->host, "host", &host, fault) != 0 ||
+	    site_get(reading, program->port, "port", &port, fault) != 0 ||
+	    site_get(reading, program->socket, "socket", &socket, fault) != 0)
 		return -1;
 	if (driver != NULL && driver[0] != '\0' && !is_mysql(driver))
 		return fault_set(fault, FAULT_USAGE,
@@ -459,9 +274,45 @@ has_variable(const char *text)
 	return false;
 }
 
+/* A file beside this one sets the URL, too. */
+static bool
+is_set_beside(const struct site_reading *reading, const char *name)
+{
+	struct site_reading other = { .shown = name };
+	const struct setting *unused;
+	struct fault fault;
+	bool result;
+
+	other.path = site_beside(reading->path, name);
+	result = site_read(&other, &fault) == 0 &&
+	    (site_look(&other, "env/DATABASE_URL", &unused) != NULL ||
+		site_look(&other, "return/DATABASE_URL", &unused) != NULL);
+	site_read_close(&other);
+	return result;
+}
+
+/* Symfony reads more than the .env, and the others go before it. */
+static int
+check_alone(const struct site_reading *reading, struct fault *fault)
+{
+	static const char *const others[] = { ".env.local.php", ".env.local",
+		".env.prod", ".env.prod.local" };
+	const char *slash = strrchr(reading->path, '/');
+
+	if (strcmp(slash != NULL ? slash + 1 : reading->path, ".env") != 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (is_set_beside(reading, others[i]))
+			return fault_set(fault, FAULT_USAGE,
+			    "the database is named in %s, too, which goes "
+			    "before it; write the path of that file",
+			    others[i]);
+	return 0;
+}
+
 /* From scheme://user:password@host:port/name?option=value. */
 static int
-take_url(const struct reading *reading, const struct program *program,
+take_url(const struct site_reading *reading, const struct program *program,
     struct database *to, struct fault *fault)
 {
 	struct strbuf plain = STRBUF_EMPTY;
@@ -469,9 +320,11 @@ take_url(const struct reading *reading, const struct program *program,
 	const char *url, *rest;
 	int result;
 
-	if (get(reading, program->url, "URL", &url, fault) != 0)
+	if (site_get(reading, program->url, "URL", &url, fault) != 0)
 		return -1;
 	assert(url != NULL);
+	if (check_alone(reading, fault) != 0)
+		return fault_wrap(fault, "%s", reading->shown);
 	rest = strstr(url, "://");
 	strbuf_add(&plain, url, rest != NULL ? (size_t)(rest - url) : 0);
 	if (rest == NULL || !is_mysql(strbuf_text(&plain)) ||
@@ -506,7 +359,7 @@ int
 site_database(const char *site, const struct database *from,
     struct database *to, struct fault *fault)
 {
-	struct reading reading = { .shown = from->config };
+	struct site_reading reading = { .shown = from->config };
 	const struct program *program = NULL;
 	struct strbuf path = STRBUF_EMPTY;
 	int result = -1;
@@ -520,13 +373,13 @@ site_database(const char *site, const struct database *from,
 		strbuf_addf(&path, "%s/", site);
 	strbuf_addstr(&path, from->config);
 	reading.path = path.bytes;
-	if (read_config(&reading, fault) == 0)
+	if (site_read(&reading, fault) == 0)
 		program = find_program(&reading, fault);
 	if (program != NULL)
 		result = program->url != NULL
 		    ? take_url(&reading, program, to, fault)
 		    : take_parts(&reading, program, to, fault);
-	close_reading(&reading);
+	site_read_close(&reading);
 	return result;
 }
 
@@ -545,6 +398,7 @@ site_check(const struct profile *profile, struct fault *fault)
 		labels[i] = database.label;
 		database.label = NULL;
 		database_close(&database);
+		assert(result != 0 || labels[i] != NULL);
 		for (int k = 0; result == 0 && k < i; k++)
 			if (strcmp(labels[k], labels[i]) == 0)
 				result = fault_set(fault, FAULT_USAGE,

@@ -78,6 +78,10 @@ static const struct {
 	{ "wordpress-call.php", ":4: the password of the database is made by" },
 	{ "wordpress-bareword.php", ":4: the password of the database is mad" },
 	{ "wordpress-cut.php", ":4: the password of the database does not en" },
+	{ "wordpress-system.php",
+	    ":15: the name of the database may be set by "
+	    "/etc/blogs/default.php, which is loaded in line 9; write the path "
+	    "of that file" },
 	{ "wordpress-elsewhere.php",
 	    "names no database itself, but loads /../private/database.php in "
 	    "line 3; write the path of the file that names it" },
@@ -276,6 +280,20 @@ follows_drupals_local_settings(void **state)
 	assert_fine(resolve(*state, "settings.php", &database, &fault), &fault);
 	assert_string_equal(database.name, "live");
 	database_close(&database);
+	/* Any other file that is there could have the last word. */
+	strbuf_reset(&text);
+	strbuf_addf(
+	    &text, "<?php\n%sinclude __DIR__ . '/settings.x.php';", ours);
+	write_text(*state, "settings.php", text.bytes);
+	assert_fine(resolve(*state, "settings.php", &database, &fault), &fault);
+	database_close(&database);
+	write_text(*state, "settings.x.php", theirs);
+	assert_faulty(resolve(*state, "settings.php", &database, &fault),
+	    FAULT_USAGE,
+	    "may be set by /settings.x.php, which is loaded in "
+	    "line 3",
+	    &fault);
+	database_close(&database);
 	/* A fault names the file in which it is. */
 	strbuf_reset(&text);
 	strbuf_addf(&text, "<?php\n%s%s", ours, load);
@@ -312,6 +330,28 @@ wants_a_label_for_each(void **state)
 	    "none.php names no database", &fault);
 	for (int i = 0; i < 3; i++)
 		database_close(&named[i]);
+}
+
+/* Symfony has a file beside it that goes before. */
+static void
+refuses_a_dotenv_that_is_not_alone(void **state)
+{
+	struct database database;
+	struct fault fault;
+
+	write_text(*state, ".env", "DATABASE_URL=mysql://h/n\n");
+	write_text(*state, ".env.local", "APP_ENV=prod\n");
+	assert_fine(resolve(*state, ".env", &database, &fault), &fault);
+	database_close(&database);
+	write_text(*state, ".env.local", "DATABASE_URL=mysql://h/m\n");
+	assert_faulty(resolve(*state, ".env", &database, &fault), FAULT_USAGE,
+	    ".env: the database is named in .env.local, too, which goes "
+	    "before it",
+	    &fault);
+	database_close(&database);
+	assert_fine(resolve(*state, ".env.local", &database, &fault), &fault);
+	assert_string_equal(database.name, "m");
+	database_close(&database);
 }
 
 /* -- which kind of site -----------------------------------------------------
@@ -423,6 +463,7 @@ main(void)
 		cmocka_unit_test(finds_the_file_and_keeps_the_label),
 		scratch_test(refuses_what_is_no_such_file),
 		scratch_test(follows_drupals_local_settings),
+		scratch_test(refuses_a_dotenv_that_is_not_alone),
 		cmocka_unit_test(wants_a_label_for_each),
 		scratch_test(tells_kinds_of_sites),
 		scratch_test(says_which_folder_is_none),
