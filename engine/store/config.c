@@ -162,6 +162,17 @@ read_password_file(
 }
 
 static int
+read_password_files(
+    struct config *config, enum config_user user, struct fault *fault)
+{
+	for (int i = 0; i < config->profile_count; i++)
+		if (config->profiles[i].password_file != NULL &&
+		    read_password_file(&config->profiles[i], user, fault) != 0)
+			return -1;
+	return 0;
+}
+
+static int
 exists(const char *path)
 {
 	return access(path, F_OK) == 0;
@@ -203,8 +214,9 @@ config_reload(struct config *config, const char *path, struct fault *fault)
 	struct strbuf text = STRBUF_EMPTY;
 	int result = -1;
 
-	if (read_private(path, CONFIG_STAY, &text, fault) == 0)
-		result = config_parse(config, path, strbuf_text(&text), fault);
+	if (read_private(path, CONFIG_STAY, &text, fault) == 0 &&
+	    config_parse(config, path, strbuf_text(&text), fault) == 0)
+		result = read_password_files(config, CONFIG_STAY, fault);
 	strbuf_close(&text);
 	return result;
 }
@@ -224,10 +236,8 @@ config_load(struct config *config, const char *path, enum config_user user,
 		result = 0;
 	if (result == 0 && config->secret_file != NULL)
 		result = read_secret_file(config, user, fault);
-	for (int i = 0; result == 0 && i < config->profile_count; i++)
-		if (config->profiles[i].password_file != NULL)
-			result = read_password_file(
-			    &config->profiles[i], user, fault);
+	if (result == 0)
+		result = read_password_files(config, user, fault);
 	if (result == 0 && stamp_use_zone(config->timezone) != 0)
 		result = fault_set(fault, FAULT_SYSTEM,
 		    "the time zone %s cannot be used", config->timezone);

@@ -179,6 +179,32 @@ def test_under_a_service_manager(vault):
     assert 'the companion leaves: SIGTERM' in companion.log(vault.data)
 
 
+def test_password_file(vault, shop):
+    """Passwords do not pass through the socket: the companion reads them
+    itself, and anew for each snapshot."""
+    shop.sql("CREATE OR REPLACE USER reader IDENTIFIED BY 'p w'; "
+             'GRANT SELECT, SHOW VIEW ON shop.* TO reader')
+    password = vault.folder / 'password'
+    password.write_text('p w\n')
+    password.chmod(0o600)
+    vault.configure(step='max = 50ms',
+                    profile=f'database = {shop.url("shop", "reader")}\n'
+                            f'password_file = {password}')
+    vault.start()
+    url = step_into_rows(vault)
+    first = vault.companion()
+    assert b'p w' not in pathlib.Path(f'/proc/{first}/environ').read_bytes()
+    assert b'p w' not in pathlib.Path(f'/proc/{first}/cmdline').read_bytes()
+    finish(vault, url, 0)
+    shop.sql("ALTER USER reader IDENTIFIED BY 'other'")
+    password.write_text('other\n')
+    vault.stop()
+    vault.start()
+    finish(vault, vault.url(fresh='1'), 0)
+    assert vault.companion() == first
+    assert 'other' not in vault.log() + companion.log(vault.data)
+
+
 def test_long_path(make_vault, shop, tmp_path):
     trees.write(f'{tmp_path}/site/file', 'x')
     vault = make_vault(tmp_path / 'site', step='max = 50ms',

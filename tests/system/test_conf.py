@@ -4,6 +4,7 @@ import configparser
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,7 +79,9 @@ def host():
 
 def test_units_are_units(host):
     """As far as systemd can tell without running them."""
-    names = ('stepvault.service', 'stepvault.socket')
+    names = ('stepvault.service', 'stepvault.socket',
+             'stepvault-companion.service')
+    install_command(host)
     for name in names:
         (host.folder / 'etc' / name).write_text(
             host.moved(servers.shipped(name).read_text()))
@@ -88,6 +91,11 @@ def test_units_are_units(host):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=60, check=False)
     assert (result.returncode, result.stdout) == (0, '')
+
+
+def install_command(host):
+    (host.folder / 'usr/local/bin').mkdir()
+    shutil.copy(binary('CLI'), host.folder / 'usr/local/bin')
 
 
 def as_systemd(service):
@@ -137,6 +145,24 @@ def test_service_behind_its_socket(host):
             answer = fastcgi.follow(address, host.vault.url())
     assert answer.text.startswith('200 OK\n')
     host.assert_archive()
+
+
+def test_companion_service(host):
+    """It runs as that user, and ends as systemd expects it to."""
+    install_command(host)
+    service = unit('stepvault-companion.service')['Service']
+    process = subprocess.Popen(
+        as_systemd(service) + host.moved(service['ExecStart']).split(),
+        stdin=subprocess.DEVNULL, umask=int(service['UMask'], 8))
+    try:
+        found = servers.wait_for(
+            (host.vault.data / 'companion.sock').exists, 'socket')
+        assert found and process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_spawn_fcgi(host):

@@ -794,6 +794,40 @@ reads_the_passwords_of_a_file(void **state)
 	    file.path, password, FAULT_USAGE, "no password in its first");
 }
 
+/* As a process with threads may: nothing of the process is touched. */
+static void
+reads_a_file_again(void **state)
+{
+	struct config config = { 0 };
+	char text[9000];
+	struct fault fault;
+	struct file file;
+
+	snprintf(text, sizeof(text),
+	    SERVER
+	    "timezone = Asia/Kolkata\nsecret_file = /nonexistent\n" PROFILE
+	    "database = mysql://u@h/a\npassword_file = %s/password\n",
+	    (char *)*state);
+	file = write_config(*state, text, 0600);
+	tool_write(*state, "password", "word\n", 5);
+	snprintf(text, sizeof(text), "%s/password", (char *)*state);
+	chmod(text, 0600);
+	setenv("TZ", "UTC", 1);
+	assert_fine(config_reload(&config, file.path, &fault), &fault);
+	assert_string_equal(config.path, file.path);
+	assert_string_equal(
+	    config.profiles[0].databases.items[0].password, "word");
+	assert_string_equal(getenv("TZ"), "UTC");
+	config_close(&config);
+	unlink(text);
+	assert_faulty(config_reload(&config, file.path, &fault),
+	    FAULT_NOT_FOUND, "[profile 1] password_file", &fault);
+	config_close(&config);
+	assert_faulty(config_reload(&config, "/nonexistent/x.conf", &fault),
+	    FAULT_NOT_FOUND, "/nonexistent/x.conf", &fault);
+	config_close(&config);
+}
+
 static void
 finds_its_file(void **state)
 {
@@ -884,6 +918,7 @@ main(void)
 		scratch_test(refuses_files_that_are_no_text),
 		scratch_test(reads_the_secret_of_a_file),
 		scratch_test(reads_the_passwords_of_a_file),
+		scratch_test(reads_a_file_again),
 		scratch_test(finds_its_file),
 		scratch_test(becomes_the_owner_of_the_file),
 	};
