@@ -108,13 +108,17 @@ is_mysql(const char *driver)
 	    strcasestr(driver, "mariadb") != NULL;
 }
 
-/* How a .env says that there is no password. */
+/* It says that there is none; a .env has words for it. */
 static bool
-is_none(const char *text)
+is_none(const struct program *program, const char *text)
 {
 	static const char *const words[] = { "null", "(null)", "empty",
 		"(empty)" };
 
+	if (text == NULL || text[0] == '\0')
+		return true;
+	if (strncmp(program->name, "env/", 4) != 0)
+		return false;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasecmp(text, words[i]) == 0)
 			return true;
@@ -218,17 +222,17 @@ take_parts(const struct site_reading *reading, const struct program *program,
 	database_name(to, name);
 	if (user != NULL)
 		keep(&to->user, user, strlen(user));
-	if (strncmp(program->name, "env/", 4) == 0 && password != NULL &&
-	    is_none(password))
-		password = "";
 	if (password != NULL)
-		to->password = strbuf_copy(password);
-	if ((port != NULL && port[0] != '\0' && set_port(to, port) != 0) ||
-	    (host != NULL && set_host(to, host) != 0))
+		to->password =
+		    strbuf_copy(is_none(program, password) ? "" : password);
+	if ((!is_none(program, port) && set_port(to, port) != 0) ||
+	    (!is_none(program, host) && set_host(to, host) != 0) ||
+	    (!is_none(program, socket) && socket[0] != '/'))
 		return fault_set(fault, FAULT_USAGE,
-		    "%s: host and port of the database are none; " INSTEAD,
+		    "%s: host, port or socket of the database is "
+		    "none; " INSTEAD,
 		    reading->shown);
-	if (socket != NULL && socket[0] != '\0')
+	if (!is_none(program, socket))
 		keep(&to->socket, socket, strlen(socket));
 	settle(to);
 	return 0;

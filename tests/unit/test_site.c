@@ -50,6 +50,7 @@ static const struct good goods[] = {
 	{ "laravel.env", "127.0.0.1", 3311, NULL, "app user",
 	    S3 " # \"\\$ $x $y", "app" },
 	{ "laravel-references.env", NULL, 0, "/run/s", "app", "", "appxapp" },
+	{ "laravel-nothing.env", NULL, 0, NULL, "u", "", "app" },
 	{ "symfony.env", "127.0.0.1", 3306, NULL, "app", S3 "!@", "app_db" },
 	{ "symfony-socket.env", NULL, 0, "/run/s", "app", S3, "app" },
 	{ "symfony-parts.env", "db", 3306, NULL, "app", S3, "app" },
@@ -95,6 +96,9 @@ static const struct {
 	{ "laravel-reference.env",
 	    ":2: the password of the database has a variable in it that is not "
 	    "set before in this file" },
+	{ "laravel-socket.env", "host, port or socket of the database is" },
+	{ "drupal-port.php", "host, port or socket of the database is none" },
+	{ "wordpress-host.php", "host, port or socket of the database is no" },
 	{ "laravel-sqlite.env", "is of the kind sqlite; only MySQL" },
 	{ "symfony-postgres.env", "the URL of the database is none of MySQL" },
 	{ "symfony-dollar.env", "has a '$' in it" },
