@@ -37,6 +37,7 @@ static const char *const requirements[] = {
 	"SET SESSION sql_mode='ALLOW_INVALID_DATES'",
 	"SET SESSION sql_quote_show_create=1",
 	"SET SESSION lock_wait_timeout=1",
+	"SET SESSION autocommit=1",
 	"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 };
 
@@ -256,6 +257,7 @@ static const struct {
 	{ "unique_checks", "0", NULL },
 	{ "sql_notes", "0", NULL },
 	{ "autocommit", "0", NULL },
+	{ "max_statement_time", "0", "M!100101" },
 	{ "check_constraint_checks", "0", "M!100201" },
 	{ "explicit_defaults_for_timestamp", "1", "M!100804" },
 };

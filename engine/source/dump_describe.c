@@ -362,8 +362,7 @@ describe(struct dump *dump, struct table *table, const struct dump_line *line,
 	table->is_innodb = is_of_engine(table, "InnoDB");
 	if (!is_of_engine(table, "MyISAM") && !is_of_engine(table, "Aria"))
 		table->indexed_late = false;
-	if (line->rows > 0)
-		table->row_bytes = line->bytes / line->rows;
+	table->row_bytes = line->rows > 0 ? line->bytes / line->rows + 1 : 1;
 	return DUMP_MORE;
 }
 

@@ -301,6 +301,9 @@ dump_list(struct dump *dump, struct strbuf *lines, struct strbuf *notes,
 	enum dump_outcome outcome;
 
 	fault_clear(fault);
+	dump_table_drop(dump);
+	if (dump_set_raw(dump, false, fault) != 0)
+		return dump_failed(dump, dump->terms.database->name, fault);
 	/* Of more warnings than this the server would keep none. */
 	db_try(dump->db, "SET SESSION max_error_count = 65535");
 	db_try(dump->db, "SET SESSION information_schema_stats_expiry = 0");

@@ -38,25 +38,26 @@ rows_held(const struct dump *dump)
 	    !(dump->in_snapshot && dump->table->covered);
 }
 
-/* What is left of the query is not worth reading. */
-static bool
-is_long(const struct table *table)
+/* What the query at hand teaches of the next rows. */
+static void
+learn(struct table *table)
 {
-	int64_t size = table->row_bytes;
-
-	if (table->key_count == 0)
-		return true;
-	if (table->taken > 0 && table->written / table->taken > size)
-		size = table->written / table->taken;
-	return (table->limit - table->taken) * size > DRAIN_BYTES;
+	if (table->taken > 0)
+		table->row_bytes = table->written / table->taken;
+	if (table->row_bytes < 1)
+		table->row_bytes = 1;
 }
 
 void
 rows_drop(struct dump *dump)
 {
+	struct table *table = dump->table;
+
 	if (!rows_under_way(dump))
 		return;
-	if (is_long(dump->table))
+	learn(table);
+	if (table->key_count == 0 ||
+	    (table->limit - table->taken) * table->row_bytes > DRAIN_BYTES)
 		dump_stop(dump);
 	else
 		db_end_rows(dump->db);
@@ -82,7 +83,7 @@ rows_seek(struct dump *dump, const struct dump_place *place)
 static int64_t
 choose_limit(struct table *table, int64_t bytes)
 {
-	int64_t size = table->row_bytes > 0 ? table->row_bytes : 1, limit;
+	int64_t size = table->row_bytes, limit;
 
 	if (table->limit_max == 0)
 		table->limit_max =
@@ -176,7 +177,7 @@ end_query(struct table *table)
 		table->ended = true;
 		return;
 	}
-	table->row_bytes = table->written / table->taken;
+	learn(table);
 	if (table->limit_max < 4 * table->limit)
 		table->limit_max = 4 * table->limit;
 }

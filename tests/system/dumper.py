@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The dump of a database without an archive around it: tests/tools/dumper."""
 import subprocess
+import time
 
 from mariadb import run
 from vault import binary
@@ -31,6 +32,43 @@ def dump(server, db, *options, status=0, **kwargs):
     report = result.stderr.decode('utf-8', 'replace')
     assert result.returncode == status, (result.returncode, report)
     return Dumped(result.stdout, report) if status == 0 else report
+
+
+class Dumping:
+    """A dump that goes on while others use the server."""
+
+    def __init__(self, server, db, folder, *options, **kwargs):
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.process = subprocess.Popen(
+            command(server, db, *options, '-o', str(folder), **kwargs),
+            stderr=subprocess.PIPE, text=True)
+
+    def wait_for(self, pieces):
+        """Until it has written so many pieces."""
+        for _ in range(6000):
+            if len(list(self.folder.iterdir())) >= pieces:
+                return
+            assert self.process.poll() is None, self.process.stderr.read()
+            time.sleep(0.005)
+        raise AssertionError('it is too slow')
+
+    def end(self, status=0):
+        """How it ends, as of dump()."""
+        report = self.process.communicate(timeout=120)[1]
+        assert self.process.returncode == status, (
+            self.process.returncode, report)
+        text = b''.join(path.read_bytes()
+                        for path in sorted(self.folder.iterdir()))
+        return Dumped(text, report) if status == 0 else report
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
 
 
 def load(server, db, text):

@@ -9,7 +9,7 @@
  *
  *	-f  by a connection of its own
  *	-n  without a snapshot
- *	-r  after a rest; -e: in which dump_idle was called for so long
+ *	-r  after a rest (-e: of so many seconds) if it is not the first
  *	-t  twice; the second one counts
  *
  * What it took is said on the standard error.  The exit status is 0, 1 for a
@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -125,12 +124,16 @@ read_piece(struct job *job, const char *line, struct fault *fault)
 static void
 dump_object(struct job *job, const char *line)
 {
-	enum dump_outcome outcome;
+	enum dump_outcome outcome = DUMP_MORE;
 	struct fault fault;
 
 	memset(&place, 0, sizeof(place));
 	do {
-		if (job->fresh && place.structure[0] != '\0')
+		bool at_once = outcome == DUMP_HELD;
+
+		if (at_once || place.structure[0] == '\0')
+			;
+		else if (job->fresh)
 			connect_again(job);
 		else if (job->rest)
 			idle(job);
@@ -181,18 +184,31 @@ dump_all(struct job *job, char **tables)
 	strbuf_close(&list);
 }
 
+/* KiB.  What getrusage says is at least what the parent had. */
+static long
+peak_memory(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+	long peak = -1;
+
+	while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			peak = strtol(line + 6, NULL, 10);
+	if (status != NULL)
+		fclose(status);
+	return peak;
+}
+
 static void
 report(const struct job *job, int64_t began)
 {
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
 	fprintf(stderr,
 	    "pieces=%lld held=%lld rows=%lld bytes=%lld largest=%zu waits=%lld "
 	    "seconds=%.3f peak_kib=%ld\n",
 	    (long long)job->pieces, (long long)job->held, (long long)job->rows,
 	    (long long)job->written, job->largest, (long long)job->waits,
-	    (double)(budget_now() - began) / 1e9, usage.ru_maxrss);
+	    (double)(budget_now() - began) / 1e9, peak_memory());
 	fputs(strbuf_text(&job->notes), stderr);
 }
 
