@@ -12,10 +12,10 @@
 #include <sys/uio.h>
 
 /*
- * The parts of the companion: companion.c asks, companion_start.c starts one
- * where there is none, companion_serve.c lets in who asks, companion_hold.c has
- *the snapshots and companion_reply.c the answers.  All share what passes
- *between them: companion_link.c the socket, companion_wire.c its lines.
+ * The parts of the companion.  Of the step: companion.c asks, companion_start.c
+ * starts one where there is none.  Of the companion: companion_serve.c lets in
+ * who asks, companion_hold.c has the snapshots, companion_reply.c the answers.
+ * Of both: companion_link.c has the socket, companion_wire.c its lines.
  *
  * The companion speaks first, as soon as somebody has connected:
  *
@@ -33,7 +33,7 @@
 #define COMPANION_START_LOCK "starting"
 #define COMPANION_LOG        "companion.log"
 
-/* The protocol's number counts, for builds between two versions. */
+/* The number behind it is the protocol's, which may change within a version. */
 #define COMPANION_GREETING "stepvault companion " STEPVAULT_VERSION "/1\n"
 #define COMPANION_LEAVE    "leave\n"
 
@@ -45,7 +45,7 @@
  * of it escaped, is 2 GiB of text. */
 #define COMPANION_LINE_MAX  (64 * 1024)
 #define COMPANION_TEXT_MAX  (INT64_C(3) << 30)
-#define COMPANION_NOTES_MAX (INT64_C(16) << 20)
+#define COMPANION_NOTES_MAX (INT64_C(1) << 30)
 
 /* Nobody who is alive takes longer to send what it has begun. */
 #define COMPANION_STALL (5 * BUDGET_SECOND)

@@ -10,7 +10,7 @@
 #define SEND_STALL (30 * BUDGET_SECOND)
 
 /* A piece of usual size keeps its memory for the next. */
-#define KEPT_ROOM ((size_t)2 * DUMP_PIECE_MAX)
+#define KEPT_ROOM ((size_t)3 * DUMP_PIECE_MAX)
 
 /* -- BEGIN -- */
 

@@ -25,6 +25,9 @@
 
 #define ARGUMENTS_MAX 5
 
+/* Who says more than that says nothing. */
+#define SAID_MAX 4096
+
 /* All that the companion shall know of the environment: what a web server adds
  * would make it take itself for a plain CGI, and has the secret in it. */
 static const char *const kept_variables[] = { "PATH=", "HOME=", "USER=",
@@ -176,38 +179,60 @@ detach(const struct program *program, int pipefd, int lockfd)
 	return errno == 0 ? 0 : -1;
 }
 
-/* Read the one line that it says, or nothing if it has ended without. */
+/* A word stands in a line of its own. */
+static bool
+has_said(const struct strbuf *said, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *line = strbuf_text(said), *end;
+	     (end = strchr(line, '\n')) != NULL; line = end + 1)
+		if ((size_t)(end - line) == length &&
+		    memcmp(line, word, length) == 0)
+			return true;
+	return false;
+}
+
+/* Append what it says next.  1, 0 at its end, -1 if it takes too long. */
+static int
+hear_more(int pipefd, int64_t until, struct strbuf *said)
+{
+	ssize_t got;
+
+	if (companion_wait(pipefd, POLLIN, until) == 0)
+		return -1;
+	got = read(pipefd, strbuf_reserve(said, SAID_MAX), SAID_MAX);
+	if (got < 0 && errno == EINTR)
+		return 1;
+	strbuf_commit(said, got > 0 ? (size_t)got : 0);
+	return got > 0 && said->length < SAID_MAX;
+}
+
+/* What becomes of it.  Before its word there may be others', of libraries. */
 static enum companion_started
 hear(int pipefd, int64_t until, struct fault *fault)
 {
-	char said[sizeof(fault->text) / 2] = "";
-	size_t length = 0;
+	enum companion_started started = COMPANION_UNSTARTED;
+	struct strbuf said = STRBUF_EMPTY;
+	int more = 1;
 
-	while (length < sizeof(said) - 1 && strchr(said, '\n') == NULL) {
-		ssize_t got;
-
-		if (companion_wait(pipefd, POLLIN, until) == 0)
-			return COMPANION_LATE;
-		got = read(pipefd, said + length, sizeof(said) - 1 - length);
-		if (got == 0)
-			break;
-		if (got > 0)
-			length += (size_t)got;
-		else if (errno != EINTR && errno != EAGAIN)
-			break;
-		said[length] = '\0';
+	while (more > 0 && started == COMPANION_UNSTARTED) {
+		more = hear_more(pipefd, until, &said);
+		if (has_said(&said, COMPANION_LISTENS))
+			started = COMPANION_STARTED;
+		else if (has_said(&said, COMPANION_EXISTS))
+			started = COMPANION_THERE;
+		else if (more < 0)
+			started = COMPANION_LATE;
 	}
-	said[strcspn(said, "\n")] = '\0';
-	if (strcmp(said, COMPANION_LISTENS) == 0)
-		return COMPANION_STARTED;
-	if (strcmp(said, COMPANION_EXISTS) == 0)
-		return COMPANION_THERE;
+	strbuf_cut(&said, strcspn(strbuf_text(&said), "\n"));
 	fault_set(fault, FAULT_SYSTEM, "the companion cannot be started: %s",
-	    said[0] != '\0' ? said : "it ended without a word");
-	return COMPANION_UNSTARTED;
+	    said.length > 0 ? said.bytes : "it ended without a word");
+	strbuf_close(&said);
+	return started;
 }
 
-/* The same with the lock. */
+/* Start it; the lock goes with it. */
 static enum companion_started
 start_alone(const struct engine *engine, const struct lock *lock, int64_t until,
     struct fault *fault)

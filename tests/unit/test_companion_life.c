@@ -377,6 +377,7 @@ is_started_with_nothing_of_ours(void **state)
 	unsetenv("REQUEST_METHOD");
 	unsetenv("QUERY_STRING");
 	unsetenv("HTTP_PROXY");
+	unsetenv("LC_TIME");
 	/* Nobody has the other end of our pipe. */
 	close(ends[1]);
 	assert_int_equal(
@@ -550,6 +551,8 @@ be_companion(char **arguments)
 		dprintf(STDOUT_FILENO, COMPANION_LISTENS "\n");
 		return 0;
 	}
+	if (getenv("LC_TIME") != NULL)
+		dprintf(STDERR_FILENO, "a library warns\nof this and that\n");
 	result = companion_main(&engine, true, &fault);
 	if (result != 0)
 		dprintf(STDERR_FILENO, "%s\n", fault.text);
