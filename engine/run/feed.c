@@ -9,6 +9,7 @@
 #include "run/job.h"
 #include "source/site.h"
 #include "store/config.h"
+#include "store/token.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,40 @@
  * not keep it from that. */
 #define WAITED_MAX 100
 
+/* Which database it is, whoever the user may be. */
+static void
+identify(const struct database *where, struct strbuf *out)
+{
+	struct strbuf shown = STRBUF_EMPTY;
+	uint8_t hash[TOKEN_HASH_SIZE];
+
+	database_show(where, &shown);
+	strbuf_addf(&shown, " as %s", where->label);
+	token_hash(shown.bytes, shown.length, hash);
+	strbuf_add_hex(out, hash, sizeof(hash));
+	strbuf_close(&shown);
+}
+
+/* It is the one that was begun. */
+static int
+check_where(struct dump_cursor *cursor, const struct database *where,
+    struct fault *fault)
+{
+	struct strbuf identity = STRBUF_EMPTY;
+	int result = 0;
+
+	identify(where, &identity);
+	if (cursor->where[0] == '\0')
+		snprintf(
+		    cursor->where, sizeof(cursor->where), "%s", identity.bytes);
+	else if (strcmp(cursor->where, identity.bytes) != 0)
+		result = fault_set(fault, FAULT_USAGE,
+		    "the site's configuration names another database than when "
+		    "this backup was begun; the next one follows it");
+	strbuf_close(&identity);
+	return result;
+}
+
 int
 feed_open(struct feed *feed, struct job *job, struct fault *fault)
 {
@@ -35,8 +70,10 @@ feed_open(struct feed *feed, struct job *job, struct fault *fault)
 	feed->job = job;
 	feed->terms.profile = job->profile;
 	feed->terms.database = &feed->where;
-	return site_database(job->profile->site,
-	    &databases->items[cursor->database], &feed->where, fault);
+	if (site_database(job->profile->site,
+		&databases->items[cursor->database], &feed->where, fault) != 0)
+		return -1;
+	return check_where(cursor, &feed->where, fault);
 }
 
 void

@@ -27,7 +27,11 @@ struct feed {
 	int waited; /* units for its answer */
 };
 
-/* Begin with the database of the state's cursor.  0 or -1; then feed_close. */
+/*
+ * Begin with the database of the state's cursor.  The cursor keeps which it is;
+ * another than before is FAULT_USAGE: the site's configuration was changed.
+ * Returns 0 or -1; then feed_close.
+ */
 int feed_open(struct feed *feed, struct job *job, struct fault *fault);
 
 /* Hang up; the companion keeps the snapshot.  A zeroed one is accepted. */

@@ -465,6 +465,7 @@ begin_database(struct job *job, struct fault *fault)
 	cursor->per_chunk = false;
 	cursor->started = stamp_now();
 	cursor->stage = STAGE_LIST;
+	cursor->where[0] = '\0';
 	return feed_open(&dumping->feed, job, fault) != 0 ? PHASE_FAULT
 							  : PHASE_MORE;
 }

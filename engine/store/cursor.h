@@ -40,6 +40,7 @@ struct archive_mark {
 
 #define DUMP_TOKEN_SIZE  33
 #define DUMP_SERVER_SIZE 128
+#define DUMP_WHERE_SIZE  65
 
 struct dump_cursor {
 	int64_t database;          /* index in the profile of the one at hand */
@@ -51,9 +52,10 @@ struct dump_cursor {
 	/* the snapshot that the companion holds; "": none */
 	char token[DUMP_TOKEN_SIZE];
 	char server[DUMP_SERVER_SIZE];
-	bool per_chunk;     /* goes on without a snapshot */
-	bool lone;          /* no companion can be had */
-	int64_t restarts;   /* of the database */
+	char where[DUMP_WHERE_SIZE]; /* hash of which database it is */
+	bool per_chunk;              /* goes on without a snapshot */
+	bool lone;                   /* no companion can be had */
+	int64_t restarts;            /* of the database */
 	int64_t held;       /* times that an object was begun in one go */
 	int64_t waits;      /* since when nothing comes; 0: it does */
 	int64_t unanswered; /* calls of the companion in a row */

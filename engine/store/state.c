@@ -91,6 +91,7 @@ static const struct field state_fields[] = {
 	TEXT("dump.place.key", dump.place.key, CURSOR_KEY_SIZE),
 	TEXT("dump.token", dump.token, DUMP_TOKEN_SIZE),
 	TEXT("dump.server", dump.server, DUMP_SERVER_SIZE),
+	TEXT("dump.where", dump.where, DUMP_WHERE_SIZE),
 	FLAG("dump.per_chunk", dump.per_chunk),
 	FLAG("dump.lone", dump.lone),
 	NUMBER("dump.restarts", dump.restarts),
