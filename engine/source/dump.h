@@ -27,7 +27,7 @@ struct strbuf;
  */
 
 /* No piece has more bytes than this and one row. */
-#define DUMP_PIECE_MAX (4 * 1024 * 1024)
+#define DUMP_PIECE_MAX (2 * 1024 * 1024)
 
 enum dump_outcome {
 	DUMP_FAULT = -1,
