@@ -123,7 +123,7 @@ add_plain(struct strbuf *out, const char *name)
 		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 		    (c >= '0' && c <= '9') || c == '_' || c == '-';
 
-		strbuf_addc(out, plain ? c : '_');
+		strbuf_addc(out, (char)(plain ? c : '_'));
 	}
 }
 

@@ -85,9 +85,9 @@ static const size_t texts[] = {
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
 
 static char **
-text_at(const struct database *database, size_t place)
+text_at(struct database *database, size_t place)
 {
-	return (char **)((uintptr_t)database + place);
+	return (char **)(void *)((char *)database + place);
 }
 
 /* Percent-decoded and malloc'd; or NULL and a fault about what it is. */
