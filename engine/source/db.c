@@ -221,7 +221,7 @@ static void
 set_tls_mode(MYSQL *mysql, const struct database *where, int tls)
 {
 	/* Who stands between could ask for the password as it is. */
-	bool open = where->host != NULL && tls < DATABASE_TLS_REQUIRED;
+	bool open = where->host != NULL && tls != DATABASE_TLS_VERIFY;
 	my_bool enforce = tls != DATABASE_TLS_OFF ? 1 : 0;
 	my_bool verify = tls == DATABASE_TLS_VERIFY ? 1 : 0;
 

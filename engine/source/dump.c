@@ -17,18 +17,17 @@
  * every server knows every one of them.
  */
 static const char *const settings[] = {
-	"SET SESSION wait_timeout=3600",
-	"SET SESSION interactive_timeout=3600",
+	"SET SESSION wait_timeout=3600", "SET SESSION interactive_timeout=3600",
 	"SET SESSION idle_transaction_timeout=0",
 	"SET SESSION idle_readonly_transaction_timeout=0",
 	"SET SESSION idle_write_transaction_timeout=0",
 	"SET SESSION net_read_timeout=600",
 	"SET SESSION net_write_timeout=3600",
-	"SET SESSION max_statement_time=0",
-	"SET SESSION max_execution_time=0",
+	"SET SESSION max_statement_time=0", "SET SESSION max_execution_time=0",
 	"SET SESSION innodb_lock_wait_timeout=1",
 	"SET SESSION sql_select_limit=18446744073709551615",
 	"SET SESSION sql_big_selects=1",
+	"SET SESSION sql_log_bin=0", /* see locks_stay */
 };
 
 /* And what must succeed.  Dates that are none must compare as they are. */
@@ -106,6 +105,30 @@ check_isolation(struct dump *dump, struct fault *fault)
 	return status;
 }
 
+static bool
+is_true(struct db *db, const char *query)
+{
+	struct fault fault;
+	char *value = db_value(db, &fault, "%s", query);
+	bool answer = value != NULL && strcmp(value, "0") != 0;
+
+	free(value);
+	return answer;
+}
+
+/*
+ * MariaDB with a binary log, or in a cluster, does not let go of a
+ * transaction's locks when it is rolled back to a savepoint, unless the session
+ * may leave the log out.
+ */
+static bool
+locks_stay(struct db *db)
+{
+	return db_is_mariadb(db) && is_true(db, "SELECT @@sql_log_bin") &&
+	    (is_true(db, "SELECT @@log_bin") ||
+		is_true(db, "SELECT @@wsrep_on"));
+}
+
 static int
 take_snapshot(struct dump *dump, struct fault *fault)
 {
@@ -118,6 +141,7 @@ take_snapshot(struct dump *dump, struct fault *fault)
 	    db_run(dump->db, fault, "SAVEPOINT stepvault") != 0)
 		return -1;
 	dump->in_snapshot = true;
+	dump->locks_stay = locks_stay(dump->db);
 	return 0;
 }
 
@@ -177,40 +201,6 @@ dump_release(struct dump *dump)
 {
 	if (dump->in_snapshot)
 		db_try(dump->db, "ROLLBACK TO SAVEPOINT stepvault");
-}
-
-struct db *
-dump_side(struct dump *dump, struct fault *fault)
-{
-	char *count;
-
-	if (dump->side != NULL)
-		return dump->side;
-	if (db_open(&dump->side, dump->terms.database, fault) != 0)
-		return NULL;
-	count = db_value(dump->side, fault,
-	    "SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES"
-	    " WHERE PRIVILEGE_TYPE='PROCESS'");
-	dump->sees_all = count != NULL && strcmp(count, "0") != 0;
-	free(count);
-	return dump->side;
-}
-
-void
-dump_stop(struct dump *dump)
-{
-	struct fault fault;
-	struct db *side = dump_side(dump, &fault);
-
-	if (side != NULL &&
-	    db_run(side, &fault, "KILL QUERY %lu",
-		db_connection_id(dump->db)) != 0) {
-		db_close(side);
-		dump->side = NULL;
-	}
-	db_end_rows(dump->db);
-	/* If all was sent already, it is the next statement that is stopped. */
-	db_try(dump->db, "DO 0");
 }
 
 enum dump_outcome
@@ -362,6 +352,16 @@ read_object(struct dump *dump, const struct dump_line *line,
 	return dump_object_read(dump, line, wanted->text, wanted->notes, fault);
 }
 
+static enum dump_outcome
+given_up(struct fault *fault)
+{
+	fault_set(fault, FAULT_RETRY,
+	    "the snapshot of the database was given up: somebody waited to "
+	    "alter or lock a table that was read in it, and this server lets "
+	    "go of no such table before its end");
+	return DUMP_AGAIN;
+}
+
 enum dump_outcome
 dump_read(/* NOLINT(readability-function-size): seven parameters */
     struct dump *dump, const char *line, int64_t bytes,
@@ -372,7 +372,10 @@ dump_read(/* NOLINT(readability-function-size): seven parameters */
 	struct dump_line object = { 0 };
 	enum dump_outcome outcome = DUMP_FAULT;
 
-	if (dump_line_parse(&object, line, fault) == 0) {
+	dump_give_way(dump);
+	if (dump->given_up) {
+		outcome = given_up(fault);
+	} else if (dump_line_parse(&object, line, fault) == 0) {
 		outcome = read_object(dump, &object, &wanted, fault);
 		if (!db_in_rows(dump->db))
 			dump_release(dump);
@@ -392,7 +395,12 @@ dump_rest(struct dump *dump)
 int
 dump_idle(struct dump *dump, struct fault *fault)
 {
+	dump_give_way(dump);
 	dump_table_idle(dump);
+	if (dump->given_up) {
+		given_up(fault);
+		return -1;
+	}
 	if (db_in_rows(dump->db) || db_ping(dump->db))
 		return 0;
 	return fault_set(fault, FAULT_RETRY,

@@ -9,9 +9,9 @@ struct table;
 
 /*
  * The pieces of the dump: dump.c has the session, the snapshot and the frame
- * of each piece of text; dump_line.c a line of the list, and two lists
- * compared; dump_list.c the list; dump_table.c tables and their rows;
- * dump_object.c everything else.
+ * of each piece of text; dump_yield.c keeps out of others' way; dump_line.c a
+ * line of the list, and two lists compared; dump_list.c the list; dump_table.c
+ * tables and their rows; dump_object.c everything else.
  */
 
 /* In the order in which objects are loaded. */
@@ -47,12 +47,14 @@ struct dump {
 	struct dump_facts facts;
 	struct db *db;
 	bool in_snapshot;
+	bool locks_stay;     /* as long as the snapshot */
+	bool given_up;       /* it was, because of that */
 	bool raw;            /* results come in the columns' character sets */
 	struct table *table; /* described last, perhaps with rows under way */
 	struct db *side;     /* opened when needed: to look at the server while
 			      * rows are under way */
 	bool sees_all;       /* it sees connections of other users */
-	int64_t looked;      /* when it last did, budget_now */
+	int64_t look_at;     /* when it is to, budget_now */
 };
 
 /* Take a line apart; 0 or -1 (FAULT_USAGE).  Then dump_line_close. */
@@ -85,8 +87,12 @@ int dump_set_raw(struct dump *dump, bool raw, struct fault *fault);
  */
 void dump_release(struct dump *dump);
 
-/* The second connection; NULL with a fault. */
-struct db *dump_side(struct dump *dump, struct fault *fault);
+/*
+ * Look about once a second, over a second connection, whether somebody waits
+ * for what the snapshot holds: rows under way, or all that was read in it where
+ * locks stay.  If so, give it up.
+ */
+void dump_give_way(struct dump *dump);
 
 /*
  * Give up a query with rows under way.  Those that are left are not read: the

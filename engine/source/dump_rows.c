@@ -6,7 +6,6 @@
 #include "base/strbuf.h"
 #include "source/db.h"
 #include "source/sqltext.h"
-#include "store/database.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +19,9 @@
 /* More than that is not read to be thrown away. */
 #define DRAIN_BYTES (4 * 1024 * 1024)
 
-/* How often to look whether somebody waits for a table; how long rows may be
- * under way unasked if that cannot be seen. */
-#define LOOK_EVERY BUDGET_SECOND
-#define REST_MAX   (5 * BUDGET_SECOND)
+/* How long rows may be under way unasked if it cannot be seen whether somebody
+ * waits for them. */
+#define REST_MAX (5 * BUDGET_SECOND)
 
 bool
 rows_under_way(const struct dump *dump)
@@ -68,6 +66,7 @@ rows_seek(struct dump *dump, const struct dump_place *place)
 {
 	struct table *table = dump->table;
 
+	table->rested = 0;
 	if (table->at.rows != place->rows ||
 	    strcmp(table->at.key, place->key) != 0) {
 		rows_drop(dump);
@@ -148,7 +147,7 @@ send_query(struct dump *dump, int64_t bytes, struct fault *fault)
 	struct table *table = dump->table;
 	struct strbuf query = STRBUF_EMPTY;
 	enum dump_outcome outcome = DUMP_FAULT;
-	int64_t began = budget_now();
+	int64_t began = budget_now(), now;
 
 	if (dump_set_raw(dump, true, fault) != 0) {
 		outcome = dump_failed(dump, table->name, fault);
@@ -161,8 +160,11 @@ send_query(struct dump *dump, int64_t bytes, struct fault *fault)
 		goto out;
 	}
 	table->taken = table->written = 0;
-	table->opened = budget_now();
-	table->opening = table->opened - began;
+	/* Coming to the place must not take most of the time, if somebody
+	 * waits for long, though not for this. */
+	now = budget_now();
+	if (table->key_count == 0 && dump->look_at < now + 4 * (now - began))
+		dump->look_at = now + 4 * (now - began);
 	outcome = DUMP_MORE;
 out:
 	strbuf_close(&query);
@@ -236,67 +238,6 @@ rows_pause(struct dump *dump, const char *const *values,
 	return 0;
 }
 
-/*
- * Somebody waits for a table of this database, or for all.  That they still
- * wait after we gave way means that it was not for us: coming back to the place
- * must not take most of the time.
- */
-static bool
-is_waited_for(struct dump *dump)
-{
-	const struct table *table = dump->table;
-	struct strbuf name = STRBUF_EMPTY;
-	struct fault fault;
-	struct db *side;
-	char *count = NULL;
-	bool waited;
-
-	if (budget_now() < table->opened + 4 * table->opening)
-		return false;
-	side = dump_side(dump, &fault);
-	sqltext_add_string(&name, dump->terms.database->name,
-	    strlen(dump->terms.database->name));
-	if (side != NULL)
-		count = db_value(side, &fault,
-		    "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
-		    " WHERE (STATE LIKE 'Waiting for%%metadata lock'"
-		    " OR STATE='Waiting for table flush')"
-		    " AND (DB IS NULL OR DB=%s OR LOCATE(%s,INFO)>0)",
-		    name.bytes, name.bytes);
-	if (count == NULL) {
-		db_close(dump->side);
-		dump->side = NULL;
-		dump->sees_all = false;
-	}
-	waited = count != NULL && strcmp(count, "0") != 0;
-	free(count);
-	strbuf_close(&name);
-	return waited;
-}
-
-/* Give up rows under way if somebody waits for them; look every second. */
-static void
-give_way(struct dump *dump)
-{
-	int64_t now = budget_now();
-
-	if (!rows_under_way(dump) || now < dump->looked + LOOK_EVERY)
-		return;
-	dump->looked = now;
-	if (is_waited_for(dump)) {
-		rows_drop(dump);
-		dump_release(dump);
-	}
-}
-
-void
-rows_resume(struct dump *dump)
-{
-	dump->table->rested = 0;
-	if (!rows_held(dump))
-		give_way(dump);
-}
-
 void
 dump_table_rest(struct dump *dump)
 {
@@ -313,7 +254,6 @@ dump_table_rest(struct dump *dump)
 void
 dump_table_idle(struct dump *dump)
 {
-	give_way(dump);
 	if (rows_under_way(dump) && dump->table->rested > 0 &&
 	    !dump->sees_all && budget_now() > dump->table->rested + REST_MAX) {
 		rows_drop(dump);

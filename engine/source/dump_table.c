@@ -208,7 +208,6 @@ make_piece(struct piece *piece, const struct dump_place *place, bool with_rows,
 	struct dump *dump = piece->dump;
 	enum dump_outcome outcome = DUMP_ENDED;
 
-	rows_resume(dump);
 	rows_seek(dump, place);
 	if (rows_held(dump) && place->rows > 0 && !rows_under_way(dump))
 		return cut_off(dump, fault);

@@ -78,9 +78,7 @@ struct table {
 	int64_t written;
 	int64_t limit_max; /* of the next one */
 	int64_t row_bytes; /* about */
-	int64_t opened;    /* when the query was, and how long that took */
-	int64_t opening;
-	int64_t rested; /* since when nobody has asked; 0: somebody does */
+	int64_t rested;    /* since when nobody has asked; 0: somebody does */
 };
 
 /*
@@ -181,9 +179,6 @@ bool rows_under_way(const struct dump *dump);
 
 /* They come from one statement, which cannot be taken up again. */
 bool rows_held(const struct dump *dump);
-
-/* Somebody asks again; rows that others wait for are given up. */
-void rows_resume(struct dump *dump);
 
 /* Give up those under way. */
 void rows_drop(struct dump *dump);

@@ -18,7 +18,11 @@ SLOWLY = ['-b70000', '-r', '-e0.3']
 
 @pytest.fixture
 def bank(server):
-    """Two tables with a key, one without, one that no snapshot covers."""
+    """Two tables with a key and one without."""
+    return make_bank(server)
+
+
+def make_bank(server):
     server.create('bank')
     server.sql(f'''
         CREATE TABLE a (id INT PRIMARY KEY, v INT, w CHAR(80));
@@ -29,6 +33,12 @@ def bank(server):
         INSERT INTO c SELECT * FROM a;
         ''', 'bank')
     return server
+
+
+def make_reader(server, more=''):
+    """A user who may only read."""
+    server.sql('CREATE OR REPLACE USER reader; GRANT SELECT, SHOW VIEW, '
+               f'TRIGGER, EVENT ON bank.* TO reader; {more}')
 
 
 @contextlib.contextmanager
@@ -96,8 +106,7 @@ def test_a_table_in_the_middle_can_be_altered(
 def test_rows_without_a_key_give_way(bank, tmp_path, statement, sees_all):
     """They come from one statement that goes on between the steps, and yet
     nobody waits long."""
-    bank.sql("CREATE OR REPLACE USER reader; GRANT SELECT, SHOW VIEW, TRIGGER,"
-             " EVENT, LOCK TABLES ON bank.* TO reader;")
+    make_reader(bank)
     with session(bank) as other, Dumping(
             bank, 'bank', tmp_path / 'd', '-b70000', '-r', '-e7',
             tables=['b'], user='root' if sees_all else 'reader') as job:
@@ -197,3 +206,19 @@ def test_the_sum_is_right(bank, tmp_path):
         'bank_copy').split()]
     assert sum(sums) == 300 * ROWS
     assert sums != [100 * ROWS] * 3
+
+
+@pytest.mark.parametrize('user', ['root', 'reader'])
+def test_a_server_with_a_binary_log(make_server, tmp_path, user):
+    """It lets go of tables only if the log may be left out; else the snapshot
+    ends for who waits."""
+    server = make_bank(make_server(log_bin='log', server_id='1'))
+    make_reader(server, 'GRANT PROCESS ON *.* TO reader')
+    with session(server) as other, Dumping(
+            server, 'bank', tmp_path / 'd', *SLOWLY, user=user) as job:
+        job.wait_for(6)
+        assert timed(other, 'ALTER TABLE a ADD x INT') < 3
+        if user == 'root':
+            job.end()
+        else:
+            assert 'given up' in job.end(3)

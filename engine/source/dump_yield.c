@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A dump that goes on for long must not be in anybody's way: whoever wants to
+ * alter or lock a table that it reads, or has read, waits for the dump's lock,
+ * and everybody else behind them.
+ */
+#include "source/dump_table.h"
+
+#include "base/budget.h"
+#include "base/fault.h"
+#include "base/strbuf.h"
+#include "source/db.h"
+#include "source/sqltext.h"
+#include "store/database.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How often to look whether somebody waits. */
+#define LOOK_EVERY BUDGET_SECOND
+
+static struct db *
+open_side(struct dump *dump)
+{
+	struct fault fault;
+	char *count;
+
+	if (dump->side != NULL)
+		return dump->side;
+	if (db_open(&dump->side, dump->terms.database, &fault) != 0)
+		return NULL;
+	count = db_value(dump->side, &fault,
+	    "SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES"
+	    " WHERE PRIVILEGE_TYPE='PROCESS'");
+	dump->sees_all = count != NULL && strcmp(count, "0") != 0;
+	free(count);
+	return dump->side;
+}
+
+static void
+close_side(struct dump *dump)
+{
+	db_close(dump->side);
+	dump->side = NULL;
+	dump->sees_all = false;
+}
+
+void
+dump_stop(struct dump *dump)
+{
+	struct fault fault;
+	struct db *side = open_side(dump);
+
+	if (side != NULL &&
+	    db_run(side, &fault, "KILL QUERY %lu",
+		db_connection_id(dump->db)) != 0)
+		close_side(dump);
+	db_end_rows(dump->db);
+	/* If all was sent already, it is the next statement that is stopped. */
+	db_try(dump->db, "DO 0");
+}
+
+/* Somebody waits for a table of this database, or for all tables. */
+static bool
+is_waited_for(struct dump *dump)
+{
+	struct strbuf name = STRBUF_EMPTY;
+	struct fault fault;
+	struct db *side = open_side(dump);
+	char *count = NULL;
+	bool waited;
+
+	sqltext_add_string(&name, dump->terms.database->name,
+	    strlen(dump->terms.database->name));
+	if (side != NULL)
+		count = db_value(side, &fault,
+		    "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
+		    " WHERE (STATE LIKE 'Waiting for%%metadata lock'"
+		    " OR STATE='Waiting for table flush')"
+		    " AND (DB IS NULL OR DB=%s OR LOCATE(%s,INFO)>0)",
+		    name.bytes, name.bytes);
+	if (count == NULL)
+		close_side(dump);
+	waited = count != NULL && strcmp(count, "0") != 0;
+	free(count);
+	strbuf_close(&name);
+	return waited;
+}
+
+void
+dump_give_way(struct dump *dump)
+{
+	bool streams = rows_under_way(dump) && !rows_held(dump) &&
+	    dump->table->key_count == 0;
+	int64_t now = budget_now();
+
+	if (!dump->in_snapshot || (!streams && !dump->locks_stay) ||
+	    now < dump->look_at)
+		return;
+	dump->look_at = now + LOOK_EVERY;
+	if (!is_waited_for(dump))
+		return;
+	rows_drop(dump);
+	dump_release(dump);
+	if (dump->locks_stay) {
+		db_try(dump->db, "ROLLBACK");
+		dump->in_snapshot = false;
+		dump->given_up = true;
+	}
+}
