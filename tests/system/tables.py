@@ -18,7 +18,9 @@ def profile(server, *names, **options):
     """The lines of a profile with databases; as a user of their own, whose
     rights and password are those of somebody's web site."""
     server.sql('CREATE USER IF NOT EXISTS site IDENTIFIED BY '
-               f"'{PASSWORD}'; " + ''.join(
+               f"'{PASSWORD}'; "
+               # Or else it does not see the routines of others.
+               'GRANT SELECT ON mysql.proc TO site; ' + ''.join(
                    f'GRANT ALL ON `{name}`.* TO site; ' for name in names))
     return ''.join(
         f'database = {server.url(name, "site", PASSWORD, **options)}\n'
