@@ -106,6 +106,7 @@ dump_items_close(struct dump_items *items)
 		free(items->all[i].engine);
 		free(items->all[i].table);
 		strbuf_close(&items->all[i].uses);
+		strbuf_close(&items->all[i].calls);
 		strbuf_close(&items->all[i].keys);
 	}
 	free(items->all);

@@ -18,11 +18,6 @@
 struct db;
 struct privileges;
 
-/* Texts, a NUL behind each, and one more at the end; NULL: none. */
-struct dump_words {
-	char *first;
-};
-
 struct dump_item {
 	struct dump_line line; /* without made */
 	uint32_t sum;          /* of all that defines it */
@@ -33,11 +28,12 @@ struct dump_item {
 	char *engine;          /* TABLE: NULL if it cannot be opened */
 	char *table;           /* TRIGGER: whose it is */
 	int64_t order;         /* VIEW, TRIGGER: among its kind */
-	struct strbuf
-	    uses; /* VIEW: names of the same schema, NUL behind each */
-	struct strbuf keys; /* TABLE: of each part of an index by which its rows
-			       may be read, that's name and its column's, NUL
-			       behind each */
+	/* Names, with a NUL behind each. */
+	struct strbuf uses;  /* VIEW: tables and views of the same schema */
+	struct strbuf calls; /* VIEW: functions of it */
+	/* TABLE: of each part of an index by which its rows may be read, that
+	 * of the index and that of the column */
+	struct strbuf keys;
 };
 
 struct dump_items {

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Takes in a row. */
 typedef void take_row(struct dump_items *items, const char *const *values,
@@ -34,23 +35,25 @@ static const char find_views[] =
     "CHECK_OPTION, CHARACTER_SET_CLIENT, COLLATION_CONNECTION "
     "FROM information_schema.VIEWS";
 
-/* What a view reads of its own schema. */
+/* What a view reads and calls of its own schema. */
 static void
-add_uses(struct strbuf *uses, const char *schema, const char *definition)
+add_uses(struct dump_item *view, const char *schema, const char *definition)
 {
 	struct sqlview_pair pair;
 
-	while (sqlview_next(definition, &pair)) {
-		char *first = sqlview_name(pair.first);
+	for (; sqlview_next(definition, &pair); definition = pair.end) {
+		struct strbuf *to = pair.is_call ? &view->calls : &view->uses;
+		char *first = sqlview_name(pair.first), *name = first;
 
-		if (!pair.is_call && strcmp(first, schema) == 0) {
-			char *second = sqlview_name(pair.dot + 1);
-
-			strbuf_add(uses, second, strlen(second) + 1);
-			free(second);
+		if (pair.dot != NULL) {
+			name = sqlview_name(pair.dot + 1);
+			if (strcmp(first, schema) == 0)
+				strbuf_add(to, name, strlen(name) + 1);
+			free(first);
+		} else {
+			strbuf_add(to, name, strlen(name) + 1);
 		}
-		free(first);
-		definition = pair.end;
+		free(name);
 	}
 }
 
@@ -65,7 +68,7 @@ take_view(struct dump_items *items, const char *const *values,
 	item->sum =
 	    dump_items_sum(0, values, lengths, 1, db_columns(items->db));
 	if (values[1] != NULL)
-		add_uses(&item->uses, items->schema, values[1]);
+		add_uses(item, items->schema, values[1]);
 }
 
 /* One that a view uses and for which test is true, or NULL. */
@@ -99,12 +102,35 @@ is_late(const struct dump_item *view, const struct dump_item *used)
 	return used->line.kind == DUMP_VIEW && used->order >= view->order;
 }
 
+/* A function that a view calls and that is left out, or NULL. */
+static const struct dump_item *
+find_called(const struct dump_items *items, const struct dump_item *view)
+{
+	const char *calls = view->calls.bytes;
+
+	for (size_t at = 0; at < view->calls.length;
+	     at += strlen(calls + at) + 1) {
+		/* Routines stand behind the relations. */
+		for (int i = items->relations; i < items->count; i++) {
+			const struct dump_item *item = &items->all[i];
+
+			if (item->line.kind == DUMP_FUNCTION &&
+			    item->left_out &&
+			    strcasecmp(item->line.name, calls + at) == 0)
+				return item;
+		}
+	}
+	return NULL;
+}
+
 /* Leave a view out that cannot be made without what is left out; true: so. */
 static bool
 leave_out(struct dump_items *items, struct dump_item *view)
 {
 	const struct dump_item *used = find_used(items, view, is_gone);
 
+	if (used == NULL)
+		used = find_called(items, view);
 	if (view->excluded || view->left_out || used == NULL)
 		return false;
 	view->left_out = true;

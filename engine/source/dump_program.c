@@ -22,7 +22,7 @@ static const struct form {
 	    2, 0 },
 	[DUMP_PROCEDURE] = { "SHOW CREATE PROCEDURE ",
 	    "DROP PROCEDURE IF EXISTS ", 2, 0 },
-	/* Only Oracle's mode knows how to drop these. */
+	/* Only Oracle's mode knows how to drop these: see replace. */
 	[DUMP_PACKAGE] = { "SHOW CREATE PACKAGE ", NULL, 2, 0 },
 	[DUMP_PACKAGE_BODY] = { "SHOW CREATE PACKAGE BODY ", NULL, 2, 0 },
 	[DUMP_TRIGGER] = { "SHOW CREATE TRIGGER ", "DROP TRIGGER IF EXISTS ", 2,
@@ -189,6 +189,15 @@ add_session_end(const struct dump *dump, const struct dump_program *program,
 		strbuf_addstr(text, "SET timestamp = DEFAULT;\n");
 }
 
+/* Have a statement that makes something replace what is there. */
+static void
+replace(struct strbuf *create)
+{
+	size_t words = strlen("CREATE");
+
+	dump_replace(create, words, words, " OR REPLACE", 11);
+}
+
 static void
 add_prepared(const struct dump_program *program, const struct strbuf *session,
     struct strbuf *text)
@@ -241,6 +250,8 @@ add_program(struct dump *dump, struct dump_program *program,
 	if (status == 0 && dump->terms.profile->definers == DEFINERS_DROP &&
 	    dump_find_definer(program->create.bytes, &from, &to))
 		dump_replace(&program->create, from, to, "", 0);
+	if (forms[program->line->kind].drop == NULL)
+		replace(&program->create);
 	if (status == 0)
 		status = add_session(dump, program, &session, fault);
 	if (status == 0) {

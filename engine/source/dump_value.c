@@ -118,9 +118,23 @@ end_of_member(const char *at)
 	return at;
 }
 
+/* The server says ? for what is beyond U+FFFF in a definition. */
+static bool
+may_be_another(const struct column *column, const char *text, size_t length)
+{
+	static const char *const beyond[] = { "utf8mb4", "utf16", "utf16le",
+		"utf32" };
+
+	for (size_t i = 0; column->charset != NULL && i < COUNT_OF(beyond); i++)
+		if (strcmp(column->charset, beyond[i]) == 0)
+			return memchr(text, '?', length) != NULL;
+	return false;
+}
+
 /*
  * Count the texts of "enum('a','it''s')", and see whether one of them is
- * empty: then it cannot be told from the value 0, which is empty, too.
+ * empty: then it cannot be told from the value 0, which is empty, too; or
+ * whether it is not what the server says.
  */
 static void
 look_at_members(struct column *column)
@@ -131,7 +145,8 @@ look_at_members(struct column *column)
 		const char *end = end_of_member(at + 1);
 
 		column->members++;
-		column->by_number |= end == at + 1;
+		column->by_number |= end == at + 1 ||
+		    may_be_another(column, at + 1, (size_t)(end - at - 1));
 		at = *end != '\0' && end[1] == ',' ? end + 2 : NULL;
 	}
 }

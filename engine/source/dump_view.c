@@ -59,10 +59,10 @@ dump_placeholder_read(struct dump *dump, const struct dump_line *line,
 	return outcome;
 }
 
-/* What a view reads of other schemas than its own. */
+/* What must be there when a view is loaded, beside what its schema has. */
 struct others {
-	struct strbuf guard; /* an expression that is true if all are there */
-	struct strbuf names; /* for people */
+	struct strbuf guard; /* how many of them are there, in SQL */
+	struct strbuf names; /* those of other schemas, for people */
 	int count;
 };
 
@@ -74,36 +74,53 @@ is_of_server(const char *schema)
 	    strcmp(schema, "mysql") == 0 || strcmp(schema, "sys") == 0;
 }
 
+/* The query that counts a table, or function; schema NULL: of this one. */
+static void
+add_count(struct strbuf *query, bool is_function, const char *schema,
+    const char *name)
+{
+	strbuf_addf(query, "(SELECT COUNT(*) FROM information_schema.%s WHERE",
+	    is_function ? "ROUTINES" : "TABLES");
+	if (schema != NULL)
+		dump_add_condition(query,
+		    is_function ? "ROUTINE_SCHEMA" : "TABLE_SCHEMA", schema,
+		    " AND");
+	else
+		strbuf_addstr(query, " ROUTINE_SCHEMA = DATABASE() AND");
+	if (is_function)
+		strbuf_addstr(query, " ROUTINE_TYPE = 'FUNCTION' AND");
+	dump_add_condition(
+	    query, is_function ? "ROUTINE_NAME" : "TABLE_NAME", name, ")");
+}
+
 /*
- * Take a pair in if it is a table: most are an alias and a column.  Returns 0
- * or -1.
+ * Take one in if it is there: most pairs are an alias and a column, and some
+ * calls name the columns of a table.  Returns 0 or -1.
  */
 static int
-add_other(struct dump *dump, struct others *others, const char *schema,
-    const char *table, struct fault *fault)
+add_other(struct dump *dump, struct others *others,
+    const struct sqlview_pair *pair, const char *schema, struct fault *fault)
 {
+	char *name =
+	    sqlview_name(pair->dot != NULL ? pair->dot + 1 : pair->first);
 	struct strbuf query = STRBUF_EMPTY;
-	char *found;
+	char *found = NULL;
 
-	strbuf_addstr(
-	    &query, "(SELECT COUNT(*) FROM information_schema.TABLES WHERE");
-	dump_add_condition(&query, "TABLE_SCHEMA", schema, " AND");
-	dump_add_condition(&query, "TABLE_NAME", table, ")");
+	fault_clear(fault);
+	add_count(&query, pair->is_call, schema, name);
 	/* The same one again counts for nothing. */
-	if (others->count > 0 &&
-	    strstr(others->guard.bytes, query.bytes) != NULL) {
-		strbuf_close(&query);
-		return 0;
-	}
-	found = db_value(dump->db, fault, "SELECT %s", query.bytes);
+	if (strstr(strbuf_text(&others->guard), query.bytes) == NULL)
+		found = db_value(dump->db, fault, "SELECT %s", query.bytes);
 	if (found != NULL && strcmp(found, "0") != 0) {
 		strbuf_addf(&others->guard, "%s%s",
 		    others->count > 0 ? " + " : "", query.bytes);
-		strbuf_addf(&others->names, "%s%s.%s",
-		    others->count > 0 ? ", " : "", schema, table);
 		others->count++;
+		if (schema != NULL)
+			strbuf_addf(&others->names, "%s%s.%s",
+			    others->names.length > 0 ? ", " : "", schema, name);
 	}
 	strbuf_close(&query);
+	free(name);
 	free(found);
 	return fault->code == FAULT_NONE ? 0 : -1;
 }
@@ -118,14 +135,13 @@ add_others(struct dump *dump, struct others *others,
 
 	for (; status == 0 && sqlview_next(definition, &pair);
 	     definition = pair.end) {
-		char *schema = sqlview_name(pair.first);
-		char *table = sqlview_name(pair.dot + 1);
+		char *first = sqlview_name(pair.first), *schema = first;
 
-		if (!pair.is_call && strcmp(schema, view->values[1]) != 0 &&
-		    !is_of_server(schema))
-			status = add_other(dump, others, schema, table, fault);
-		free(schema);
-		free(table);
+		if (pair.dot == NULL || strcmp(first, view->values[1]) == 0)
+			schema = NULL;
+		if (schema != NULL ? !is_of_server(schema) : pair.is_call)
+			status = add_other(dump, others, &pair, schema, fault);
+		free(first);
 	}
 	return status;
 }
@@ -212,7 +228,7 @@ dump_view_read(struct dump *dump, const struct dump_line *line,
 		outcome = status < 0 ? dump_failed(dump, line->name, fault)
 				     : dump_vanished(line, fault);
 	}
-	if (status == 1 && others.count > 0)
+	if (status == 1 && others.names.length > 0)
 		dump_note(notes, line->name,
 		    "is a view of other databases (%s): where one of these is "
 		    "missing, it is loaded as a view without rows",

@@ -68,10 +68,13 @@ escapes(const struct scan *scan)
 	    (scan->inside == '`' && scan->escapes_in_back);
 }
 
-/* Read on inside of a string or comment; how many bytes that were. */
+/* Read on inside of a string or comment; how many bytes that were; 0: a name
+ * would become another. */
 static size_t
 scan_inside(struct scan *scan, const char *text)
 {
+	if (scan->inside == '`' && text[0] == '\r' && text[1] == '\n')
+		return 0;
 	if (*text == '\\' && escapes(scan) && text[1] != '\0')
 		return 2;
 	if (scan->inside == '*' && text[0] == '*' && text[1] == '/') {
@@ -82,6 +85,22 @@ scan_inside(struct scan *scan, const char *text)
 	    scan->inside != '*')
 		scan->inside = 0;
 	return 1;
+}
+
+/*
+ * Behind what only some servers take for code; 0 if clients could get lost in
+ * it, as they know no more than that it is code.
+ */
+static size_t
+skip_conditional(const char *text)
+{
+	const char *end = strstr(text, "*/");
+
+	if (end == NULL || (size_t)(end - text) > strcspn(text, "'\"`\\#\n") ||
+	    memmem(text, (size_t)(end - text), "--", 2) != NULL ||
+	    memmem(text + 1, (size_t)(end - text) - 1, "/*", 2) != NULL)
+		return 0;
+	return (size_t)(end + 2 - text);
 }
 
 /* Read on outside; 0: here clients differ from each other, or from servers. */
@@ -100,16 +119,20 @@ scan_outside(struct scan *scan, const char *text)
 		scan->inside = '-';
 		return 1;
 	case '-':
-		if (text[1] == '-' && strchr(" \t\n", text[2]) != NULL)
+		if (text[1] != '-')
+			return 1;
+		if (strchr(" \t\n\v\f\r", text[2]) != NULL)
 			scan->inside = '-';
+		/* To servers any control character makes it a comment. */
+		else if ((unsigned char)text[2] < 0x20 || text[2] == 0x7f)
+			return 0;
 		return 1;
 	case '/':
 		if (text[1] != '*')
 			return 1;
-		/* Code to some, or a hint. */
 		if (text[2] == '!' || text[2] == '+' ||
 		    (text[2] == 'M' && text[3] == '!'))
-			return 0;
+			return skip_conditional(text);
 		scan->inside = '*';
 		return 2;
 	default:
@@ -131,23 +154,25 @@ is_read_whole(struct scan scan, const char *statement)
 }
 
 static bool
-has_odd_bytes(const char *statement, size_t length, bool wide)
+is_ascii(const char *statement, size_t length)
 {
-	for (size_t i = 0; i < length; i++) {
-		unsigned char byte = (unsigned char)statement[i];
-
-		if ((byte < 0x20 && byte != '\n' && byte != '\t') ||
-		    (byte >= 0x80 && wide))
-			return true;
-	}
-	return false;
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)statement[i] >= 0x80)
+			return false;
+	return true;
 }
 
+/* To many clients it is the beginning of a command, and loses its end. */
 static bool
 has_delimiter_line(const char *statement)
 {
+	static const char word[] = "delimiter";
+
 	while (statement != NULL) {
-		if (strncasecmp(statement, "delimiter", 9) == 0)
+		size_t length = strcspn(statement, "\r\n");
+
+		if (length == sizeof(word) - 1 &&
+		    strncasecmp(statement, word, length) == 0)
 			return true;
 		statement = strchr(statement, '\n');
 		if (statement != NULL)
@@ -163,8 +188,8 @@ is_harmless(
 {
 	bool escaped = !mode->no_backslash_escapes;
 
-	if (has_odd_bytes(statement, length, mode->wide) ||
-	    has_delimiter_line(statement))
+	if (strlen(statement) != length || has_delimiter_line(statement) ||
+	    (mode->wide && !is_ascii(statement, length)))
 		return false;
 	/* Few clients know ANSI_QUOTES, and old ones nothing of backticks. */
 	for (int variant = 0; variant < 4; variant++) {
@@ -184,7 +209,7 @@ sqlscript_add_lines(struct strbuf *out, const char *statement, size_t length)
 {
 	static const struct sqlscript_mode mode = { false, false, false };
 
-	if (strlen(statement) != length ||
+	if (strchr(statement, '\r') != NULL ||
 	    !is_harmless(statement, length, &mode)) {
 		sqlscript_add(out, statement, length);
 		return;
@@ -208,8 +233,7 @@ sqlscript_add_delimited(struct strbuf *out, const char *statement,
 {
 	char delimiter[16];
 
-	if (strlen(statement) != length ||
-	    !is_harmless(statement, length, mode))
+	if (!is_harmless(statement, length, mode))
 		return false;
 	choose_delimiter(delimiter, statement);
 	strbuf_addf(out, "DELIMITER %s\n", delimiter);

@@ -49,9 +49,10 @@ struct sqlscript_mode {
 
 /*
  * Append a statement that cannot be prepared, with another delimiter than a
- * semicolon.  Comments in it are lost unless the client is told to keep them.
- * Returns false, with nothing appended, if it must not stand in a file because
- * a client might take a part of it for a command.
+ * semicolon.  By default the client drops comments in it and turns \r\n into
+ * \n; with --comments and --binary-mode it does not.  Returns false, with
+ * nothing appended, if it must not stand in a file because a client might take
+ * a part of it for a command.
  */
 bool sqlscript_add_delimited(struct strbuf *out, const char *statement,
     size_t length, const struct sqlscript_mode *mode);

@@ -26,28 +26,23 @@ bool
 sqlview_next(const char *text, struct sqlview_pair *pair)
 {
 	while (*text != '\0') {
-		const char *first = text;
-		int names = 0;
+		int names = 1;
 
 		if (*text != '`') {
 			text = *text == '\'' ? skip_quoted(text) : text + 1;
 			continue;
 		}
-		for (;;) {
-			text = skip_quoted(text);
-			if (++names == 2)
-				pair->end = text;
-			if (text[0] != '.' || text[1] != '`')
-				break;
-			if (names == 1)
-				pair->dot = text;
-			text++;
+		pair->first = text;
+		pair->dot = NULL;
+		text = skip_quoted(text);
+		for (; text[0] == '.' && text[1] == '`'; names++) {
+			pair->dot = text;
+			text = skip_quoted(text + 1);
 		}
-		if (names != 2)
-			continue;
-		pair->first = first;
+		pair->end = text;
 		pair->is_call = *text == '(';
-		return true;
+		if (names == 2 || (names == 1 && pair->is_call))
+			return true;
 	}
 	return false;
 }
@@ -85,7 +80,8 @@ sqlview_add(struct strbuf *out, const char *text, const char *schema)
 	for (const char *at = text; sqlview_next(at, &pair); at = pair.end) {
 		char *first;
 
-		if (!pair.is_call && !is_sequence(begin, &pair))
+		if (pair.dot == NULL ||
+		    (!pair.is_call && !is_sequence(begin, &pair)))
 			continue;
 		first = sqlview_name(pair.first);
 		if (strcmp(first, schema) == 0) {

@@ -13,16 +13,19 @@ struct strbuf;
  * own, and there are no comments.
  */
 
-/* A place in such a text, where two names stand with a dot between. */
+/*
+ * A place in such a text where two names stand with a dot between, or a name
+ * that is called as a function.
+ */
 struct sqlview_pair {
 	const char *first; /* the first name's backtick */
-	const char *dot;
-	const char *end; /* behind the second name */
-	bool is_call;    /* a bracket follows: a function's name */
+	const char *dot;   /* NULL: there is only one */
+	const char *end;   /* behind the last name */
+	bool is_call;      /* a bracket follows: a function's name */
 };
 
 /*
- * The next pair at or behind a place.  Pairs of an alias and a column are among
+ * The next one at or behind a place.  Pairs of an alias and a column are among
  * them, for they look the same.  Returns false if there is none.
  */
 bool sqlview_next(const char *text, struct sqlview_pair *pair);

@@ -89,6 +89,11 @@ passes_on_what_all_clients_read_alike(void **state)
 		"CREATE '\\! echo' `\\\\`",
 		"CREATE '\n -- not a comment ' 1",
 		"CREATE '/*!' 1 --2",
+		"CREATE /*!50003 code */ 'a' /*M!100000 code */ /*+ hint */ b",
+		"CREATE /*!50003 a * b / c */ d",
+		"CREATE a\r\nb '\r\n' -- c\r\nd",
+		"CREATE a\rb '\033' # \001",
+		"CREATE a\ndelimiter b\nis delimiter",
 	};
 
 	(void)state;
@@ -111,15 +116,19 @@ refuses_what_a_client_may_take_for_a_command(void **state)
 		"CREATE `open",
 		"CREATE /* open",
 		"CREATE '\\'",
-		"CREATE /*! code */",
 		"CREATE /*!99999 don't */ 'x'",
-		"CREATE /*M!100000 code */",
-		"CREATE /*+ hint */",
-		"CREATE a\r\nb",
-		"CREATE '\r'",
-		"CREATE 'a\033b'",
+		"CREATE /*! a -- b */",
+		"CREATE /*! a # b */",
+		"CREATE /*! a /* b */ c */",
+		"CREATE /*! a\nb */",
+		"CREATE /*!'a'*/",
+		"CREATE /*+ `a` */",
+		"CREATE /*! open",
+		"CREATE --\001 'x",
+		"CREATE `a\r\nb`",
+		"CREATE --\001 x",
 		"CREATE a\ndelimiter\nb",
-		"CREATE a\nDelimiter $$ b",
+		"CREATE a\nDelimiter\r\nb",
 		/* To a client that knows backslashes in backticks, or not. */
 		"CREATE `a\\` , ` \\! echo `",
 	};

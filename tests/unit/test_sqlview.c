@@ -13,10 +13,11 @@ assert_pairs(const char *text, const char *wanted)
 
 	while (sqlview_next(text, &pair)) {
 		char *first = sqlview_name(pair.first);
-		char *second = sqlview_name(pair.dot + 1);
+		char *second =
+		    pair.dot != NULL ? sqlview_name(pair.dot + 1) : NULL;
 
-		strbuf_addf(&found, "%s %s%s;", first, second,
-		    pair.is_call ? "()" : "");
+		strbuf_addf(&found, "%s%s%s%s;", first, second ? " " : "",
+		    second ? second : "", pair.is_call ? "()" : "");
 		free(first);
 		free(second);
 		text = pair.end;
@@ -37,6 +38,9 @@ finds_pairs_of_names(void **state)
 	assert_pairs("select `s`.`f`(`t`.`a`) from `t`", "s f();t a;");
 	assert_pairs("from `a``.`.`b.``c`", "a`. b.`c;");
 	assert_pairs("from `a`.b, `c` .`d`", "");
+	assert_pairs(
+	    "select `f`(`t`.`a`,`g`()) AS `x`, count(`b`)", "f();t a;g();");
+	assert_pairs("`a`.`b`.`c`, `a`.`b`.`c`(1), `d`", "");
 }
 
 static void
@@ -60,6 +64,29 @@ ends_with_the_text(void **state)
 	assert_pairs("`a`.`", "a ;");
 }
 
+static void
+assert_added(const char *text, const char *wanted)
+{
+	struct strbuf out = STRBUF_EMPTY;
+
+	sqlview_add(&out, text, "s");
+	assert_string_equal(strbuf_text(&out), wanted);
+	strbuf_close(&out);
+}
+
+static void
+drops_the_schema_of_functions_and_sequences(void **state)
+{
+	(void)state;
+	assert_added("", "");
+	assert_added("select `s`.`f`(`s`.`a`),`t`.`g`(1),`h`()",
+	    "select `f`(`s`.`a`),`t`.`g`(1),`h`()");
+	assert_added("DEFAULT nextval(`s`.`q`) COMMENT 'nextval(`s`.`q`)'",
+	    "DEFAULT nextval(`q`) COMMENT 'nextval(`s`.`q`)'");
+	assert_added("sum(`s`.`q`), lastval(`t`.`q`), lastval(`s`.`q`)",
+	    "sum(`s`.`q`), lastval(`t`.`q`), lastval(`q`)");
+}
+
 int
 main(void)
 {
@@ -67,6 +94,7 @@ main(void)
 		cmocka_unit_test(finds_pairs_of_names),
 		cmocka_unit_test(finds_none_in_strings),
 		cmocka_unit_test(ends_with_the_text),
+		cmocka_unit_test(drops_the_schema_of_functions_and_sequences),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
