@@ -29,6 +29,7 @@ open_side(struct dump *dump)
 		return dump->side;
 	if (db_open(&dump->side, dump->terms.database, &fault) != 0)
 		return NULL;
+	db_try(dump->side, "SET SESSION wait_timeout=3600");
 	count = db_value(dump->side, &fault,
 	    "SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES"
 	    " WHERE PRIVILEGE_TYPE='PROCESS'");

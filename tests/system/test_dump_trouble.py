@@ -208,6 +208,34 @@ def test_the_sum_is_right(bank, tmp_path):
     assert sums != [100 * ROWS] * 3
 
 
+def churn(server, stop):
+    """Rows of odd numbers come and go; the others stay."""
+    with session(server) as cursor:
+        number = 1
+        while not stop.is_set():
+            number = number * 7 % (2 * ROWS) | 1
+            cursor.execute(f'DELETE FROM a WHERE id = {number}')
+            cursor.execute('INSERT INTO a VALUES (%s, 1, %s)',
+                           (number, 'x' * (number % 80)))
+
+
+def test_what_stays_is_read_once_without_a_snapshot(bank, tmp_path):
+    bank.sql('UPDATE a SET id = id * 2 ORDER BY id DESC', 'bank')
+    stop = threading.Event()
+    writer = threading.Thread(target=churn, args=(bank, stop))
+    writer.start()
+    try:
+        with Dumping(bank, 'bank', tmp_path / 'd', '-n', '-b9000', '-r',
+                     '-e0.1', tables=['a']) as job:
+            dumped = job.end()
+    finally:
+        stop.set()
+        writer.join()
+    load(bank, 'bank_copy', dumped.text)
+    assert bank.sql('SELECT COUNT(*), SUM(id) FROM a WHERE id % 2 = 0',
+                    'bank_copy') == f'{ROWS}\t{ROWS * (ROWS + 1)}\n'
+
+
 @pytest.mark.parametrize('user', ['root', 'reader'])
 def test_a_server_with_a_binary_log(make_server, tmp_path, user):
     """It lets go of tables only if the log may be left out; else the snapshot
