@@ -104,7 +104,8 @@ void dump_rest(struct dump *dump);
 /*
  * To be called every second or so between pieces: keeps the connection alive
  * and gives way to whoever waits for a table.  Returns 0; or -1 if the
- * connection, and with it the snapshot, is lost.
+ * connection, and with it the snapshot, is lost, or the snapshot was given up
+ * because nothing less would have let them go on.
  */
 int dump_idle(struct dump *dump, struct fault *fault);
 
