@@ -20,7 +20,6 @@ struct tarball;
  */
 struct dumping {
 	struct feed feed;
-	int64_t piece;  /* bytes of text to ask for */
 	bool committed; /* the beginning of the database was */
 	bool held;      /* so was that of an object to be read in one go */
 	/* the archive, NULL as long as it is not open */

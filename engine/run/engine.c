@@ -13,6 +13,9 @@
  */
 #define KEPT_BYTES (11 * 512 * 1024)
 
+/* What is asked of a database of which nothing is known. */
+#define PIECE_FIRST (512 * 1024)
+
 static void
 set_up_allocator(void)
 {
@@ -32,6 +35,7 @@ engine_open(
 	atomic_init(&engine->stop, false);
 	atomic_init(&engine->waiting, 0);
 	engine->waiting_max = 1;
+	atomic_init(&engine->piece, PIECE_FIRST);
 	engine->has_companion = false;
 	set_up_allocator();
 	/* Names of files are UTF-8 to libarchive only in a UTF-8 locale. */

@@ -20,6 +20,8 @@ struct engine {
 	/* requests that wait for a step of another, and the most that may */
 	atomic_int waiting;
 	int waiting_max;
+	/* bytes that a unit of a dump has time for, as the last one found */
+	_Atomic int64_t piece;
 	/* this program, called with --companion, is one (run/companion.h) */
 	bool has_companion;
 	/* set to end all running steps at their next checkpoint */

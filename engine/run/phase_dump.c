@@ -22,9 +22,8 @@
 #include <string.h>
 
 /* A unit takes about this long; it is found out what it can do in that time. */
-#define UNIT_TIME   (40 * BUDGET_MILLISECOND)
-#define PIECE_MIN   (64 * 1024)
-#define PIECE_FIRST (512 * 1024)
+#define UNIT_TIME (40 * BUDGET_MILLISECOND)
+#define PIECE_MIN (64 * 1024)
 
 /* So long, in seconds, is waited for a locked table or a server that is down.
  */
@@ -196,8 +195,7 @@ list_objects(struct job *job, struct fault *fault)
 static int64_t
 piece_size(const struct job *job)
 {
-	const struct dumping *dumping = job->phase;
-	int64_t bytes = dumping->piece;
+	int64_t bytes = job->engine->piece;
 
 	if (bytes > job->allowance / 2)
 		bytes = job->allowance / 2;
@@ -206,19 +204,21 @@ piece_size(const struct job *job)
 
 /* Learn from a unit that brought bytes how many the next one should. */
 static void
-learn_size(struct dumping *dumping, int64_t bytes, int64_t took)
+learn_size(struct job *job, int64_t bytes, int64_t took)
 {
+	int64_t before = job->engine->piece, piece = before;
 	double fitting =
 	    (double)bytes * (double)UNIT_TIME / (double)(took > 0 ? took : 1);
 
-	if (fitting < (double)dumping->piece)
-		dumping->piece = (int64_t)fitting;
-	else if (bytes >= dumping->piece / 2)
-		dumping->piece *= 2;
-	if (dumping->piece < PIECE_MIN)
-		dumping->piece = PIECE_MIN;
-	if (dumping->piece > DUMP_PIECE_MAX)
-		dumping->piece = DUMP_PIECE_MAX;
+	if (fitting < (double)before)
+		piece = (int64_t)fitting;
+	else if (bytes >= before / 2)
+		piece = 2 * before;
+	if (piece < PIECE_MIN)
+		piece = PIECE_MIN;
+	if (piece > DUMP_PIECE_MAX)
+		piece = DUMP_PIECE_MAX;
+	job->engine->piece = piece;
 }
 
 /* The place is in an object whose rows must all come in one go. */
@@ -300,7 +300,7 @@ read_piece(struct job *job, struct fault *fault)
 	job->state.dump.waits = 0;
 	if (keep_piece(job, outcome == DUMP_ENDED, fault) != 0)
 		return DUMP_FAULT;
-	learn_size(dumping, bytes, budget_now() - before);
+	learn_size(job, bytes, budget_now() - before);
 	return outcome;
 }
 
@@ -503,7 +503,6 @@ open_dump(struct job *job, struct fault *fault)
 	if (dumping == NULL)
 		abort();
 	job->phase = dumping;
-	dumping->piece = PIECE_FIRST;
 	if (cursor->database >= cursor->count || cursor->stage == STAGE_BEGIN)
 		return 0;
 	return feed_open(&dumping->feed, job, fault);
