@@ -32,6 +32,9 @@
 /* An object that must be read in one go is begun so often. */
 #define HELD_MAX 2
 
+/* So long, in seconds, a step waits for more of its rows. */
+#define LATE_MAX 5
+
 /* The cursor's stages. */
 enum dump_stage {
 	STAGE_BEGIN, /* of a database; to be committed, to be gone back to */
@@ -304,6 +307,18 @@ read_piece(struct job *job, struct fault *fault)
 	return outcome;
 }
 
+/* More rows of an object that is read in one go are late, but not lost yet. */
+static bool
+is_late(struct job *job, struct fault *fault)
+{
+	struct dumping *dumping = job->phase;
+	struct dump_cursor *cursor = &job->state.dump;
+
+	return cursor->place.rows > 0 && dumping->feed.companion != NULL &&
+	    wait_on(job, fault) == PHASE_MORE &&
+	    stamp_now() - cursor->waits < LATE_MAX;
+}
+
 /*
  * All rows of an object that can only be read in one go: the step may outlive
  * its budget by that.  How often it was begun is committed before.
@@ -333,8 +348,16 @@ read_in_one_go(struct job *job, struct fault *fault)
 			return fault_set(fault, FAULT_RETRY,
 			    "the step was ended from outside");
 	} while (outcome == DUMP_HELD ||
-	    (outcome == DUMP_WAIT && cursor->place.rows > 0 &&
-		wait_on(job, fault) == PHASE_MORE));
+	    (outcome == DUMP_WAIT && is_late(job, fault)));
+	/* What was read of it is no use without the rest. */
+	if (outcome == DUMP_WAIT && cursor->place.rows > 0) {
+		if (dumping->feed.companion != NULL)
+			return fault_set(fault, FAULT_RETRY,
+			    "the companion does not go on with the table "
+			    "%.200s, which must be read in one go",
+			    dumping->object.name);
+		outcome = DUMP_AGAIN;
+	}
 	if (outcome != DUMP_ENDED && outcome != DUMP_MORE)
 		return without_piece(job, outcome, fault);
 	dumping->held = false;

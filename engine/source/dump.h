@@ -39,8 +39,9 @@ enum dump_outcome {
 	/* nothing was read: a table is locked, or the server takes its time;
 	 * ask the same again */
 	DUMP_WAIT,
-	/* the snapshot is lost, or a table is not what it was: what was read
-	 * so far is no use, begin the database again; the fault says why */
+	/* the snapshot is lost, or a table is not what it was, or rows that
+	 * come from one statement were cut off: what was read so far is no
+	 * use, begin the database again; the fault says why */
 	DUMP_AGAIN,
 };
 

@@ -198,7 +198,7 @@ cut_off(struct dump *dump, struct fault *fault)
 	    "the rows of the table %s, which has no usable key, were cut off "
 	    "in the middle; they must be read again from the first",
 	    dump->table->name);
-	return DUMP_FAULT;
+	return DUMP_AGAIN;
 }
 
 static enum dump_outcome
