@@ -268,9 +268,12 @@ static int
 keep_piece(struct job *job, bool ended, struct fault *fault)
 {
 	struct dumping *dumping = job->phase;
+	/* That an object has ended may be all there is to say. */
+	bool empty = dumping->text.length == 0;
 	struct feed_piece next;
 
-	if (dumping_name_member(job, fault) != 0 || take_notes(job, fault) != 0)
+	if ((!empty && dumping_name_member(job, fault) != 0) ||
+	    take_notes(job, fault) != 0)
 		return -1;
 	if (ended && end_object(job, fault) != 0)
 		return -1;
@@ -278,7 +281,7 @@ keep_piece(struct job *job, bool ended, struct fault *fault)
 		describe_piece(job, &next);
 		feed_ahead(&dumping->feed, &next);
 	}
-	return dumping_add_member(job, fault);
+	return empty ? 0 : dumping_add_member(job, fault);
 }
 
 /*
