@@ -19,12 +19,15 @@ enum dump_kind {
 	DUMP_DATABASE, /* character set and collation of the whole */
 	DUMP_SEQUENCE,
 	DUMP_TABLE,
-	DUMP_FUNCTION,
 	DUMP_PROCEDURE,
 	DUMP_PACKAGE, /* of MariaDB's Oracle mode */
 	DUMP_PACKAGE_BODY,
-	DUMP_PLACEHOLDER, /* a view's columns, for other views to refer to */
-	DUMP_VIEW,
+	/* Functions that views call, and views, as those of who loads them:
+	 * where their definers do not exist, no view could be made of them. */
+	DUMP_STANDIN,
+	DUMP_PLACEHOLDER,
+	DUMP_VIEW, /* the last first */
+	DUMP_FUNCTION,
 	DUMP_TRIGGER,
 	DUMP_EVENT,
 	DUMP_KIND_COUNT,

@@ -25,6 +25,7 @@ struct dump_item {
 	bool left_out;         /* it cannot be had, or not be loaded */
 	bool versioned;        /* TABLE: it has a history */
 	bool broken;           /* VIEW: the server says that it does not work */
+	bool called;           /* FUNCTION: by a view */
 	char *engine;          /* TABLE: NULL if it cannot be opened */
 	char *table;           /* TRIGGER: whose it is */
 	int64_t order;         /* VIEW, TRIGGER: among its kind */

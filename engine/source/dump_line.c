@@ -19,12 +19,13 @@ static const char *const kinds[DUMP_KIND_COUNT] = {
 	[DUMP_DATABASE] = "database",
 	[DUMP_SEQUENCE] = "sequence",
 	[DUMP_TABLE] = "table",
-	[DUMP_FUNCTION] = "function",
 	[DUMP_PROCEDURE] = "procedure",
 	[DUMP_PACKAGE] = "package",
 	[DUMP_PACKAGE_BODY] = "package-body",
+	[DUMP_STANDIN] = "standin",
 	[DUMP_PLACEHOLDER] = "placeholder",
 	[DUMP_VIEW] = "view",
+	[DUMP_FUNCTION] = "function",
 	[DUMP_TRIGGER] = "trigger",
 	[DUMP_EVENT] = "event",
 };
@@ -197,7 +198,8 @@ sort_lines(const char *text)
 
 		/* A placeholder changes when its view does. */
 		if (dump_line_parse(line, text, &fault) == 0 &&
-		    line->kind != DUMP_PLACEHOLDER)
+		    line->kind != DUMP_PLACEHOLDER &&
+		    line->kind != DUMP_STANDIN)
 			lines.count++;
 		else
 			dump_line_close(line);

@@ -22,11 +22,12 @@
 static const char *const rowless_engines[] = { "BLACKHOLE", "CONNECT",
 	"FEDERATED", "MRG_MYISAM", "OQGRAPH", "SPHINX", "SPIDER" };
 
+/* When an ARCHIVE was made the server does not know: it is always now. */
 static const char find_tables[] =
     "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, ENGINE IN (SELECT ENGINE FROM "
     "information_schema.ENGINES WHERE TRANSACTIONS = 'YES'), DATA_LENGTH, "
-    "TABLE_ROWS, TABLE_COMMENT, CREATE_TIME, TABLE_COLLATION, CREATE_OPTIONS "
-    "FROM information_schema.TABLES";
+    "TABLE_ROWS, TABLE_COMMENT, IF(ENGINE = 'ARCHIVE', NULL, CREATE_TIME), "
+    "TABLE_COLLATION, CREATE_OPTIONS FROM information_schema.TABLES";
 
 enum { T_NAME, T_TYPE, T_ENGINE, T_COVERED, T_BYTES, T_ROWS, T_COMMENT };
 
@@ -268,25 +269,39 @@ read_all(struct dump_items *items, struct fault *fault)
 	return outcome;
 }
 
-/* Of all that are of one kind; views come twice. */
+static void
+add_line(
+    struct strbuf *lines, const struct dump_item *item, enum dump_kind kind)
+{
+	struct dump_line line = item->line;
+	char made[16];
+
+	snprintf(made, sizeof(made), "%08x", item->sum);
+	line.kind = kind;
+	line.made = made;
+	line.keyless = kind == DUMP_TABLE && item->keys.length == 0;
+	dump_line_add(lines, &line);
+}
+
+/* Of all that are of one kind. */
 static void
 add_lines(
     struct strbuf *lines, const struct dump_items *items, enum dump_kind kind)
 {
-	enum dump_kind found = kind == DUMP_PLACEHOLDER ? DUMP_VIEW : kind;
-	char made[16];
+	enum dump_kind found = kind;
 
+	if (kind == DUMP_PLACEHOLDER)
+		found = DUMP_VIEW;
+	else if (kind == DUMP_STANDIN)
+		found = DUMP_FUNCTION;
 	for (int i = 0; i < items->count; i++) {
-		const struct dump_item *item = &items->all[i];
-		struct dump_line line = item->line;
+		/* The last views first: what stands on others before these. */
+		int at = kind == DUMP_VIEW ? items->count - 1 - i : i;
+		const struct dump_item *item = &items->all[at];
 
-		if (line.kind != found || item->excluded || item->left_out)
-			continue;
-		line.keyless = kind == DUMP_TABLE && item->keys.length == 0;
-		snprintf(made, sizeof(made), "%08x", item->sum);
-		line.kind = kind;
-		line.made = made;
-		dump_line_add(lines, &line);
+		if (item->line.kind == found && !item->excluded &&
+		    !item->left_out && (kind != DUMP_STANDIN || item->called))
+			add_line(lines, item, kind);
 	}
 }
 

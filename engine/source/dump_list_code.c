@@ -102,25 +102,28 @@ is_late(const struct dump_item *view, const struct dump_item *used)
 	return used->line.kind == DUMP_VIEW && used->order >= view->order;
 }
 
-/* A function that a view calls and that is left out, or NULL. */
+/* The functions that a view calls; the first that is left out, or NULL. */
 static const struct dump_item *
-find_called(const struct dump_items *items, const struct dump_item *view)
+mark_called(struct dump_items *items, const struct dump_item *view)
 {
+	const struct dump_item *gone = NULL;
 	const char *calls = view->calls.bytes;
 
 	for (size_t at = 0; at < view->calls.length;
 	     at += strlen(calls + at) + 1) {
 		/* Routines stand behind the relations. */
 		for (int i = items->relations; i < items->count; i++) {
-			const struct dump_item *item = &items->all[i];
+			struct dump_item *item = &items->all[i];
 
-			if (item->line.kind == DUMP_FUNCTION &&
-			    item->left_out &&
-			    strcasecmp(item->line.name, calls + at) == 0)
-				return item;
+			if (item->line.kind != DUMP_FUNCTION ||
+			    strcasecmp(item->line.name, calls + at) != 0)
+				continue;
+			item->called = true;
+			if (item->left_out && gone == NULL)
+				gone = item;
 		}
 	}
-	return NULL;
+	return gone;
 }
 
 /* Leave a view out that cannot be made without what is left out; true: so. */
@@ -130,7 +133,7 @@ leave_out(struct dump_items *items, struct dump_item *view)
 	const struct dump_item *used = find_used(items, view, is_gone);
 
 	if (used == NULL)
-		used = find_called(items, view);
+		used = mark_called(items, view);
 	if (view->excluded || view->left_out || used == NULL)
 		return false;
 	view->left_out = true;

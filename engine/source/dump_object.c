@@ -5,6 +5,7 @@
 #include "source/db.h"
 #include "source/sqlscript.h"
 #include "source/sqltext.h"
+#include "store/profile.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -141,6 +142,16 @@ dump_find_definer(const char *statement, size_t *from, size_t *to)
 	return true;
 }
 
+void
+dump_set_definer(const struct dump *dump, bool owned, struct strbuf *create)
+{
+	size_t from, to;
+
+	if ((!owned || dump->terms.profile->definers == DEFINERS_DROP) &&
+	    dump_find_definer(create->bytes, &from, &to))
+		dump_replace(create, from, to, "", 0);
+}
+
 /*
  * The character set and collation of the whole, without its name: it may be
  * loaded under another.  The comment is MariaDB's, and the statement that sets
@@ -226,6 +237,22 @@ dump_vanished(const struct dump_line *line, struct fault *fault)
 	return DUMP_AGAIN;
 }
 
+/* What is to be said of the function is said when it is read itself. */
+static enum dump_outcome
+read_standin(struct dump *dump, const struct dump_line *line,
+    struct strbuf *text, struct fault *fault)
+{
+	struct dump_line function = *line;
+	struct strbuf notes = STRBUF_EMPTY;
+	enum dump_outcome outcome;
+
+	function.kind = DUMP_FUNCTION;
+	outcome =
+	    dump_program_read(dump, &function, false, text, &notes, fault);
+	strbuf_close(&notes);
+	return outcome;
+}
+
 static enum dump_outcome
 read_object(struct dump *dump, const struct dump_line *line,
     struct strbuf *text, struct strbuf *notes, struct fault *fault)
@@ -235,17 +262,19 @@ read_object(struct dump *dump, const struct dump_line *line,
 		return read_database(dump, line, text, fault);
 	case DUMP_SEQUENCE:
 		return read_sequence(dump, line, text, fault);
+	case DUMP_STANDIN:
+		return read_standin(dump, line, text, fault);
 	case DUMP_PLACEHOLDER:
-		return dump_placeholder_read(dump, line, text, fault);
 	case DUMP_VIEW:
-		return dump_view_read(dump, line, text, notes, fault);
+		return dump_view_read(
+		    dump, line, line->kind == DUMP_VIEW, text, notes, fault);
 	case DUMP_FUNCTION:
 	case DUMP_PROCEDURE:
 	case DUMP_PACKAGE:
 	case DUMP_PACKAGE_BODY:
 	case DUMP_TRIGGER:
 	case DUMP_EVENT:
-		return dump_program_read(dump, line, text, notes, fault);
+		return dump_program_read(dump, line, true, text, notes, fault);
 	case DUMP_TABLE:
 	case DUMP_KIND_COUNT:
 		break;

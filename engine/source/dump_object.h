@@ -57,19 +57,23 @@ bool dump_is_wide(const char *charset);
 void dump_replace(struct strbuf *buf, size_t from, size_t to, const char *bytes,
     size_t length);
 
-/* As dump_object_read, for each kind; without the frame of a piece. */
-enum dump_outcome dump_placeholder_read(struct dump *dump,
-    const struct dump_line *line, struct strbuf *text, struct fault *fault);
+/* As dump_object_read, for each kind; without the frame of a piece.  owned:
+ * with its definer, unless the profile drops that. */
 enum dump_outcome
-dump_view_read(struct dump *dump, const struct dump_line *line,
+dump_view_read(struct dump *dump, const struct dump_line *line, bool owned,
     struct strbuf *text, struct strbuf *notes, struct fault *fault);
 enum dump_outcome
-dump_program_read(struct dump *dump, const struct dump_line *line,
+dump_program_read(struct dump *dump, const struct dump_line *line, bool owned,
     struct strbuf *text, struct strbuf *notes, struct fault *fault);
+
+/* Take the definer out of a statement, if it is not to be in there. */
+void
+dump_set_definer(const struct dump *dump, bool owned, struct strbuf *create);
 
 /* A routine, trigger or event, as SHOW CREATE has it. */
 struct dump_program {
 	const struct dump_line *line;
+	bool owned;
 	struct strbuf create; /* in the character set of its client */
 	char *sql_mode;
 	char *time_zone; /* EVENT */

@@ -5,7 +5,6 @@
 #include "source/db.h"
 #include "source/sqlscript.h"
 #include "source/sqltext.h"
-#include "store/profile.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -244,12 +243,9 @@ add_program(struct dump *dump, struct dump_program *program,
     struct strbuf *text, struct strbuf *notes, struct fault *fault)
 {
 	struct strbuf session = STRBUF_EMPTY;
-	size_t from, to;
 	int status = dump_program_mend(dump, program, fault);
 
-	if (status == 0 && dump->terms.profile->definers == DEFINERS_DROP &&
-	    dump_find_definer(program->create.bytes, &from, &to))
-		dump_replace(&program->create, from, to, "", 0);
+	dump_set_definer(dump, program->owned, &program->create);
 	if (forms[program->line->kind].drop == NULL)
 		replace(&program->create);
 	if (status == 0)
@@ -273,10 +269,10 @@ may_vanish(enum dump_kind kind)
 }
 
 enum dump_outcome
-dump_program_read(struct dump *dump, const struct dump_line *line,
+dump_program_read(struct dump *dump, const struct dump_line *line, bool owned,
     struct strbuf *text, struct strbuf *notes, struct fault *fault)
 {
-	struct dump_program program = { .line = line };
+	struct dump_program program = { .line = line, .owned = owned };
 	enum dump_outcome outcome = DUMP_ENDED;
 	int status = show_program(dump, &program, fault);
 

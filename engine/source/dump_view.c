@@ -6,57 +6,44 @@
 #include "source/sqlscript.h"
 #include "source/sqltext.h"
 #include "source/sqlview.h"
-#include "store/profile.h"
+#include "store/database.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A view of as many columns, and of no rows in case that it stays. */
-static enum dump_outcome
-add_placeholder(struct dump *dump, const struct dump_line *line,
-    struct strbuf *create, struct fault *fault)
-{
-	const char *const *values;
-	const unsigned long *lengths;
-	const char *between = " AS SELECT 1 AS ";
-	int status;
-
-	strbuf_addstr(create, "CREATE OR REPLACE VIEW ");
-	sqltext_add_name(create, line->name);
-	while ((status = db_next(dump->db, &values, &lengths, fault)) == 1) {
-		strbuf_addstr(create, between);
-		sqltext_add_name(create, values[0]);
-		between = ", 1 AS ";
-	}
-	if (status < 0)
-		return dump_failed(dump, line->name, fault);
-	strbuf_addstr(create, " FROM DUAL WHERE FALSE");
-	return *between == ',' ? DUMP_ENDED : dump_vanished(line, fault);
-}
-
-enum dump_outcome
-dump_placeholder_read(struct dump *dump, const struct dump_line *line,
+/* Append a view of as many columns, and of no rows in case that it stays. */
+static int
+add_columns(struct dump *dump, const struct dump_line *line,
     struct strbuf *text, struct fault *fault)
 {
 	struct strbuf query = STRBUF_EMPTY, create = STRBUF_EMPTY;
-	enum dump_outcome outcome;
+	const char *between = " AS SELECT 1 AS ";
+	const char *const *values;
+	const unsigned long *lengths;
+	int status;
 
 	strbuf_addstr(&query,
 	    "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE "
 	    "TABLE_SCHEMA = DATABASE() AND");
 	dump_add_condition(
 	    &query, "TABLE_NAME", line->name, " ORDER BY ORDINAL_POSITION");
-	if (db_query(dump->db, query.bytes, query.length, fault) != 0)
-		outcome = dump_failed(dump, line->name, fault);
-	else
-		outcome = add_placeholder(dump, line, &create, fault);
-	if (outcome == DUMP_ENDED) {
-		dump_add_named(text, "DROP TABLE IF EXISTS ", line->name);
-		sqlscript_add(text, create.bytes, create.length);
+	strbuf_addstr(&create, "CREATE OR REPLACE VIEW ");
+	sqltext_add_name(&create, line->name);
+	status = db_query(dump->db, query.bytes, query.length, fault);
+	if (status == 0) {
+		while ((status = db_next(dump->db, &values, &lengths, fault)) ==
+		    1) {
+			strbuf_addstr(&create, between);
+			sqltext_add_name(&create, values[0]);
+			between = ", 1 AS ";
+		}
 	}
+	strbuf_addstr(&create, " FROM DUAL WHERE FALSE");
+	if (*between == ',')
+		sqlscript_add(text, create.bytes, create.length);
 	strbuf_close(&query);
 	strbuf_close(&create);
-	return outcome;
+	return status;
 }
 
 /* What must be there when a view is loaded, beside what its schema has. */
@@ -168,19 +155,16 @@ find_others(struct dump *dump, const struct dump_line *line,
 
 /* Of what SHOW CREATE VIEW says the statement that makes it here. */
 static void
-mend(struct dump *dump, const struct dump_shown *shown, struct strbuf *create)
+mend(const struct dump *dump, const struct dump_shown *shown,
+    struct strbuf *create)
 {
 	const char *text = shown->values[1] + strlen("CREATE");
-	size_t from, to;
 
 	strbuf_addstr(create, "CREATE OR REPLACE");
 	if (dump_is_wide(shown->values[2]))
 		strbuf_addstr(create, text);
 	else
 		sqlview_add(create, text, dump->terms.database->name);
-	if (dump->terms.profile->definers == DEFINERS_DROP &&
-	    dump_find_definer(create->bytes, &from, &to))
-		dump_replace(create, from, to, "", 0);
 }
 
 static void
@@ -206,16 +190,21 @@ add_view(const struct dump_shown *shown, const struct strbuf *create,
 		sqlscript_add_execute(text);
 }
 
-enum dump_outcome
-dump_view_read(struct dump *dump, const struct dump_line *line,
-    struct strbuf *text, struct strbuf *notes, struct fault *fault)
+/* 1; 0 if it is no view any more; or -1. */
+static int
+read_view(struct dump *dump, const struct dump_line *line, bool owned,
+    struct others *others, struct strbuf *text, struct fault *fault)
 {
-	struct others others = { STRBUF_EMPTY, STRBUF_EMPTY, 0 };
 	struct strbuf create = STRBUF_EMPTY;
 	struct dump_shown shown = { 0 };
-	enum dump_outcome outcome = DUMP_ENDED;
-	int status = find_others(dump, line, &others, fault);
+	int status = find_others(dump, line, others, fault);
 
+	/* Others of this schema may stand on it. */
+	if (status == 0 && !owned) {
+		dump_add_named(text, "DROP TABLE IF EXISTS ", line->name);
+		if (others->count > 0)
+			status = add_columns(dump, line, text, fault);
+	}
 	if (status == 0)
 		status = dump_set_raw(dump, true, fault);
 	if (status == 0)
@@ -223,19 +212,30 @@ dump_view_read(struct dump *dump, const struct dump_line *line,
 		    dump, &shown, "SHOW CREATE VIEW ", line->name, fault);
 	if (status == 1) {
 		mend(dump, &shown, &create);
-		add_view(&shown, &create, &others, text);
-	} else {
-		outcome = status < 0 ? dump_failed(dump, line->name, fault)
-				     : dump_vanished(line, fault);
+		dump_set_definer(dump, owned, &create);
+		add_view(&shown, &create, others, text);
 	}
-	if (status == 1 && others.names.length > 0)
+	strbuf_close(&create);
+	dump_shown_close(&shown);
+	return status;
+}
+
+enum dump_outcome
+dump_view_read(struct dump *dump, const struct dump_line *line, bool owned,
+    struct strbuf *text, struct strbuf *notes, struct fault *fault)
+{
+	struct others others = { STRBUF_EMPTY, STRBUF_EMPTY, 0 };
+	int status = read_view(dump, line, owned, &others, text, fault);
+
+	if (status == 1 && owned && others.names.length > 0)
 		dump_note(notes, line->name,
 		    "is a view of other databases (%s): where one of these is "
 		    "missing, it is loaded as a view without rows",
 		    others.names.bytes);
 	strbuf_close(&others.guard);
 	strbuf_close(&others.names);
-	strbuf_close(&create);
-	dump_shown_close(&shown);
-	return outcome;
+	if (status == 1)
+		return DUMP_ENDED;
+	return status < 0 ? dump_failed(dump, line->name, fault)
+			  : dump_vanished(line, fault);
 }
