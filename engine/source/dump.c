@@ -73,7 +73,8 @@ ask_facts(struct dump *dump, struct fault *fault)
 
 	describe_server(dump);
 	if (db_queryf(dump->db, fault,
-		"SELECT @@character_set_database, @@collation_database") != 0)
+		"SELECT @@character_set_database, @@collation_database, "
+		"DATABASE()") != 0)
 		return -1;
 	status = db_next(dump->db, &values, &lengths, fault);
 	if (status == 1) {
@@ -81,6 +82,7 @@ ask_facts(struct dump *dump, struct fault *fault)
 		    values[0] != NULL ? values[0] : "");
 		snprintf(dump->facts.collation, sizeof(dump->facts.collation),
 		    "%s", values[1] != NULL ? values[1] : "");
+		dump->schema = strbuf_copy(values[2] != NULL ? values[2] : "");
 	}
 	db_end_rows(dump->db);
 	return status < 0 ? -1 : 0;
@@ -175,6 +177,7 @@ dump_close(struct dump *dump)
 	dump->db = NULL;
 	dump_table_drop(dump);
 	db_close(dump->side);
+	free(dump->schema);
 	free(dump);
 }
 

@@ -48,6 +48,7 @@ struct dump_line {
 struct dump {
 	struct dump_terms terms;
 	struct dump_facts facts;
+	char *schema; /* the database's name as the server has it */
 	struct db *db;
 	bool in_snapshot;
 	bool locks_stay;     /* as long as the snapshot */

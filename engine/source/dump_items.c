@@ -110,7 +110,6 @@ dump_items_close(struct dump_items *items)
 		strbuf_close(&items->all[i].keys);
 	}
 	free(items->all);
-	free(items->schema);
 	privileges_free(items->privileges);
 	memset(items, 0, sizeof(*items));
 }

@@ -40,7 +40,7 @@ struct dump_item {
 struct dump_items {
 	struct dump *dump;
 	struct db *db;
-	char *schema;
+	const char *schema;
 	struct privileges *privileges;
 	struct strbuf *notes;
 	struct dump_item *all;

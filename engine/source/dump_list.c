@@ -250,12 +250,9 @@ read_all(struct dump_items *items, struct fault *fault)
 {
 	enum dump_outcome outcome;
 
-	items->schema = db_value(items->db, fault, "SELECT DATABASE()");
-	if (items->schema == NULL ||
-	    privileges_read(
+	if (privileges_read(
 		&items->privileges, items->db, items->schema, fault) != 0)
-		return dump_failed(
-		    items->dump, items->dump->terms.database->name, fault);
+		return dump_failed(items->dump, items->schema, fault);
 	note_unseen(items);
 	outcome = read_tables(items, fault);
 	if (outcome == DUMP_ENDED)
@@ -309,16 +306,17 @@ enum dump_outcome
 dump_list(struct dump *dump, struct strbuf *lines, struct strbuf *notes,
     struct fault *fault)
 {
-	struct dump_items items = {
-		.dump = dump, .db = dump->db, .notes = notes
-	};
+	struct dump_items items = { .dump = dump,
+		.db = dump->db,
+		.schema = dump->schema,
+		.notes = notes };
 	size_t noted = notes->length;
 	enum dump_outcome outcome;
 
 	fault_clear(fault);
 	dump_table_drop(dump);
 	if (dump_set_raw(dump, false, fault) != 0)
-		return dump_failed(dump, dump->terms.database->name, fault);
+		return dump_failed(dump, dump->schema, fault);
 	/* Of more warnings than this the server would keep none. */
 	db_try(dump->db, "SET SESSION max_error_count = 65535");
 	db_try(dump->db, "SET SESSION information_schema_stats_expiry = 0");

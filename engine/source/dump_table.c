@@ -7,7 +7,6 @@
 #include "source/sqlscript.h"
 #include "source/sqltext.h"
 #include "source/sqlview.h"
-#include "store/database.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +64,7 @@ add_structure(struct piece *piece)
 		strbuf_addstr(piece->text,
 		    "/*M!100000 SET @stepvault_innodb_strict_mode="
 		    "@@innodb_strict_mode, innodb_strict_mode=0 */;\n");
-	sqlview_add(&create, table->create, piece->dump->terms.database->name);
+	sqlview_add(&create, table->create, piece->dump->schema);
 	sqlscript_add_lines(piece->text, create.bytes, create.length);
 	strbuf_close(&create);
 	if (table->is_innodb)

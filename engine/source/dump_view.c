@@ -6,7 +6,6 @@
 #include "source/sqlscript.h"
 #include "source/sqltext.h"
 #include "source/sqlview.h"
-#include "store/database.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +163,7 @@ mend(const struct dump *dump, const struct dump_shown *shown,
 	if (dump_is_wide(shown->values[2]))
 		strbuf_addstr(create, text);
 	else
-		sqlview_add(create, text, dump->terms.database->name);
+		sqlview_add(create, text, dump->schema);
 }
 
 static void

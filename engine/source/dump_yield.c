@@ -11,7 +11,6 @@
 #include "base/strbuf.h"
 #include "source/db.h"
 #include "source/sqltext.h"
-#include "store/database.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,8 +70,7 @@ is_waited_for(struct dump *dump)
 	char *count = NULL;
 	bool waited;
 
-	sqltext_add_string(&name, dump->terms.database->name,
-	    strlen(dump->terms.database->name));
+	sqltext_add_string(&name, dump->schema, strlen(dump->schema));
 	if (side != NULL)
 		count = db_value(side, &fault,
 		    "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
