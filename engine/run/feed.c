@@ -285,6 +285,12 @@ settle(struct feed *feed, enum dump_outcome outcome, const struct fault *fault)
 	return outcome;
 }
 
+enum dump_outcome
+feed_ready(struct feed *feed, bool begun, struct fault *fault)
+{
+	return settle(feed, get_ready(feed, begun, fault), fault);
+}
+
 /* Have the companion's answer to a question, which is asked if none is. */
 static enum dump_outcome
 ask_and_take(struct feed *feed, struct companion_ask *ask,
@@ -303,11 +309,7 @@ feed_list(struct feed *feed, struct strbuf *lines, struct strbuf *notes,
 {
 	struct companion_ask ask = { .request = COMPANION_LIST };
 	struct companion_answer answer = { .text = lines, .notes = notes };
-	bool begun = feed->job->state.dump.members > 0;
-	enum dump_outcome outcome = get_ready(feed, begun, fault);
 
-	if (outcome != DUMP_ENDED)
-		return settle(feed, outcome, fault);
 	if (feed->own != NULL)
 		return settle(
 		    feed, dump_list(feed->own, lines, notes, fault), fault);
@@ -325,10 +327,7 @@ feed_read(
 	struct companion_answer answer = { .place = piece->place,
 		.text = piece->text,
 		.notes = piece->notes };
-	enum dump_outcome outcome = get_ready(feed, true, fault);
 
-	if (outcome != DUMP_ENDED)
-		return settle(feed, outcome, fault);
 	if (feed->own != NULL)
 		return settle(feed,
 		    dump_read(feed->own, piece->line, piece->bytes,

@@ -41,9 +41,17 @@ void feed_close(struct feed *feed);
 void feed_end(struct feed *feed);
 
 /*
- * dump_list and dump_read, wherever the dump is.  They wait a little at most,
- * and connect first if need be: DUMP_WAIT says to call again.  After DUMP_AGAIN
- * the feed has let go of the old snapshot.
+ * Have somebody to give the pieces, and know by then whether there is a
+ * snapshot; begun: the list, or more, was read before.  To be called before
+ * each of the next two.  DUMP_ENDED: so it is; or as they answer.
+ */
+enum dump_outcome
+feed_ready(struct feed *feed, bool begun, struct fault *fault);
+
+/*
+ * dump_list and dump_read, wherever the dump is.  They wait a little at most:
+ * DUMP_WAIT says to call again.  After DUMP_AGAIN the feed has let go of the
+ * old snapshot.
  */
 enum dump_outcome feed_list(struct feed *feed, struct strbuf *lines,
     struct strbuf *notes, struct fault *fault);

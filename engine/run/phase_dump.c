@@ -164,6 +164,19 @@ keep_list(struct job *job, struct fault *fault)
 	return result;
 }
 
+/* Have the list in dumping->text; DUMP_ENDED if it is there. */
+static enum dump_outcome
+read_list(struct job *job, bool begun, struct fault *fault)
+{
+	struct dumping *dumping = job->phase;
+	enum dump_outcome outcome = feed_ready(&dumping->feed, begun, fault);
+
+	strbuf_reset(&dumping->text);
+	return outcome != DUMP_ENDED
+	    ? outcome
+	    : feed_list(&dumping->feed, &dumping->text, &dumping->notes, fault);
+}
+
 static enum phase_outcome
 list_objects(struct job *job, struct fault *fault)
 {
@@ -173,9 +186,7 @@ list_objects(struct job *job, struct fault *fault)
 
 	if (dumping_open_archive(job, fault) != 0)
 		return PHASE_FAULT;
-	strbuf_reset(&dumping->text);
-	outcome =
-	    feed_list(&dumping->feed, &dumping->text, &dumping->notes, fault);
+	outcome = read_list(job, false, fault);
 	if (outcome != DUMP_ENDED)
 		return without_piece(job, outcome, fault);
 	if (keep_list(job, fault) != 0 || take_notes(job, fault) != 0)
@@ -380,6 +391,10 @@ dump_object(struct job *job, struct fault *fault)
 		job->state.dump.stage = STAGE_COMPARE;
 		return PHASE_MORE;
 	}
+	/* Only then it is known whether there is a snapshot. */
+	outcome = feed_ready(&dumping->feed, true, fault);
+	if (outcome != DUMP_ENDED)
+		return without_piece(job, outcome, fault);
 	if (in_one_go(job))
 		return read_in_one_go(job, fault);
 	outcome = read_piece(job, fault);
@@ -440,9 +455,7 @@ compare_lists(struct job *job, struct fault *fault)
 	enum dump_outcome outcome;
 	int result;
 
-	strbuf_reset(&dumping->text);
-	outcome =
-	    feed_list(&dumping->feed, &dumping->text, &dumping->notes, fault);
+	outcome = read_list(job, true, fault);
 	if (outcome != DUMP_ENDED)
 		return without_piece(job, outcome, fault);
 	/* Its notes were taken the first time. */
