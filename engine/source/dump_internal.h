@@ -57,7 +57,6 @@ struct dump {
 	struct table *table; /* described last, perhaps with rows under way */
 	struct db *side;     /* opened when needed: to look at the server while
 			      * rows are under way */
-	bool sees_all;       /* it sees connections of other users */
 	int64_t look_at;     /* when it is to, budget_now */
 };
 

@@ -22,18 +22,15 @@ static struct db *
 open_side(struct dump *dump)
 {
 	struct fault fault;
-	char *count;
 
 	if (dump->side != NULL)
 		return dump->side;
 	if (db_open(&dump->side, dump->terms.database, &fault) != 0)
 		return NULL;
 	db_try(dump->side, "SET SESSION wait_timeout=3600");
-	count = db_value(dump->side, &fault,
-	    "SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES"
-	    " WHERE PRIVILEGE_TYPE='PROCESS'");
-	dump->sees_all = count != NULL && strcmp(count, "0") != 0;
-	free(count);
+	/* Some servers have no wait that is shorter than a second. */
+	db_try(dump->side, "SET SESSION lock_wait_timeout=1");
+	db_try(dump->side, "SET SESSION lock_wait_timeout=0");
 	return dump->side;
 }
 
@@ -42,7 +39,6 @@ close_side(struct dump *dump)
 {
 	db_close(dump->side);
 	dump->side = NULL;
-	dump->sees_all = false;
 }
 
 void
@@ -60,30 +56,59 @@ dump_stop(struct dump *dump)
 	db_try(dump->db, "DO 0");
 }
 
-/* Somebody waits for a table of this database, or for all tables. */
+/* Somebody whom this user may see waits for a table of this database, or for
+ * all tables. */
 static bool
-is_waited_for(struct dump *dump)
+is_seen_waiting(struct dump *dump)
 {
 	struct strbuf name = STRBUF_EMPTY;
 	struct fault fault;
-	struct db *side = open_side(dump);
-	char *count = NULL;
-	bool waited;
+	char *count;
+	bool seen;
 
 	sqltext_add_string(&name, dump->schema, strlen(dump->schema));
-	if (side != NULL)
-		count = db_value(side, &fault,
-		    "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
-		    " WHERE (STATE LIKE 'Waiting for%%metadata lock'"
-		    " OR STATE='Waiting for table flush')"
-		    " AND (DB IS NULL OR DB=%s OR LOCATE(%s,INFO)>0)",
-		    name.bytes, name.bytes);
+	count = db_value(dump->side, &fault,
+	    "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
+	    " WHERE (STATE LIKE 'Waiting for%%metadata lock'"
+	    " OR STATE='Waiting for table flush')"
+	    " AND (DB IS NULL OR DB=%s OR LOCATE(%s,INFO)>0)",
+	    name.bytes, name.bytes);
 	if (count == NULL)
 		close_side(dump);
-	waited = count != NULL && strcmp(count, "0") != 0;
+	seen = count != NULL && strcmp(count, "0") != 0;
 	free(count);
 	strbuf_close(&name);
-	return waited;
+	return seen;
+}
+
+/* Somebody, whoever that is, waits for the table at hand: then nobody else gets
+ * at it any more. */
+static bool
+is_blocked(struct dump *dump)
+{
+	struct strbuf name = STRBUF_EMPTY;
+	struct fault fault;
+	bool blocked = false;
+
+	sqltext_add_name(&name, dump->table->name);
+	free(db_value(
+	    dump->side, &fault, "SELECT 1 FROM %s LIMIT 0", name.bytes));
+	if (fault.code != FAULT_NONE) {
+		blocked = db_trouble(dump->side) == DB_LOCKED;
+		if (!blocked)
+			close_side(dump);
+	}
+	strbuf_close(&name);
+	return blocked;
+}
+
+static bool
+is_waited_for(struct dump *dump)
+{
+	return open_side(dump) != NULL &&
+	    (is_seen_waiting(dump) ||
+		(dump->side != NULL && rows_under_way(dump) &&
+		    is_blocked(dump)));
 }
 
 void
