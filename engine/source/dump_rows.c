@@ -255,7 +255,8 @@ void
 dump_table_idle(struct dump *dump)
 {
 	if (rows_under_way(dump) && dump->table->rested > 0 &&
-	    dump->side == NULL && budget_now() > dump->table->rested + REST_MAX) {
+	    dump->side == NULL &&
+	    budget_now() > dump->table->rested + REST_MAX) {
 		rows_drop(dump);
 		dump_release(dump);
 	}
