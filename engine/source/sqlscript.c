@@ -8,21 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* It stands on one line, and a backslash in it means nothing to anybody. */
-bool
-sqlscript_is_plain(const char *statement, size_t length)
-{
-	while (length > 0) {
-		size_t step = strbuf_printable_length(statement, length);
-
-		if (step == 0 || *statement == '\\')
-			return false;
-		statement += step;
-		length -= step;
-	}
-	return true;
-}
-
 void
 sqlscript_add_text(struct strbuf *out, const char *statement, size_t length)
 {
@@ -40,23 +25,12 @@ sqlscript_add_execute(struct strbuf *out)
 	    "DEALLOCATE PREPARE stepvault;\n");
 }
 
-void
-sqlscript_add(struct strbuf *out, const char *statement, size_t length)
-{
-	if (sqlscript_is_plain(statement, length)) {
-		strbuf_add(out, statement, length);
-		strbuf_addstr(out, ";\n");
-		return;
-	}
-	sqlscript_add_text(out, statement, length);
-	sqlscript_add_execute(out);
-}
-
 /* What a client is reading, and how it reads it. */
 struct scan {
 	bool escapes_in_double; /* a backslash in "…" hides what follows */
 	bool escapes_in_back;   /* the same in `…` */
 	bool escapes_in_single; /* the same in '…' */
+	bool ends_at_once;      /* at the first semicolon */
 	char inside;            /* a quote; * and - for comments; 0: none */
 };
 
@@ -95,12 +69,17 @@ static size_t
 skip_conditional(const char *text)
 {
 	const char *end = strstr(text, "*/");
+	size_t length;
 
-	if (end == NULL || (size_t)(end - text) > strcspn(text, "'\"`\\#\n") ||
-	    memmem(text, (size_t)(end - text), "--", 2) != NULL ||
-	    memmem(text + 1, (size_t)(end - text) - 1, "/*", 2) != NULL)
+	if (end == NULL)
 		return 0;
-	return (size_t)(end + 2 - text);
+	length = (size_t)(end - text);
+	/* Nor must its ends be those of other comments, read byte by byte. */
+	if (length > strcspn(text, "'\"`\\#;\n") ||
+	    memmem(text, length, "--", 2) != NULL ||
+	    memmem(text + 1, length, "/*", 2) != NULL || end[2] == '*')
+		return 0;
+	return length + 2;
 }
 
 /* Read on outside; 0: here clients differ from each other, or from servers. */
@@ -108,6 +87,8 @@ static size_t
 scan_outside(struct scan *scan, const char *text)
 {
 	switch (*text) {
+	case ';':
+		return !scan->ends_at_once;
 	case '\\':
 		return text[1] == 'N' ? 2 : 0;
 	case '\'':
@@ -150,7 +131,8 @@ is_read_whole(struct scan scan, const char *statement)
 		if (step == 0)
 			return false;
 	}
-	return scan.inside == 0 || scan.inside == '-';
+	/* A comment to the end of the line would hide a semicolon behind it. */
+	return scan.inside == 0 || (scan.inside == '-' && !scan.ends_at_once);
 }
 
 static bool
@@ -183,8 +165,8 @@ has_delimiter_line(const char *statement)
 
 /* All stock clients, of both servers and of all ages, read it alike. */
 static bool
-is_harmless(
-    const char *statement, size_t length, const struct sqlscript_mode *mode)
+is_harmless(const char *statement, size_t length,
+    const struct sqlscript_mode *mode, bool ends_at_once)
 {
 	bool escaped = !mode->no_backslash_escapes;
 
@@ -193,7 +175,8 @@ is_harmless(
 		return false;
 	/* Few clients know ANSI_QUOTES, and old ones nothing of backticks. */
 	for (int variant = 0; variant < 4; variant++) {
-		struct scan scan = { .escapes_in_single = escaped,
+		struct scan scan = { .ends_at_once = ends_at_once,
+			.escapes_in_single = escaped,
 			.escapes_in_double = escaped &&
 			    !(mode->ansi_quotes && (variant & 1) != 0),
 			.escapes_in_back = escaped && (variant & 2) != 0 };
@@ -204,13 +187,46 @@ is_harmless(
 	return true;
 }
 
-void
-sqlscript_add_lines(struct strbuf *out, const char *statement, size_t length)
+/* All stock clients find the end of the statement where it is. */
+static bool
+is_alone(const char *statement, size_t length)
 {
 	static const struct sqlscript_mode mode = { false, false, false };
 
-	if (strchr(statement, '\r') != NULL ||
-	    !is_harmless(statement, length, &mode)) {
+	return is_harmless(statement, length, &mode, true);
+}
+
+/* It stands on one line, and a backslash in it means nothing to anybody. */
+bool
+sqlscript_is_plain(const char *statement, size_t length)
+{
+	for (size_t at = 0; at < length;) {
+		size_t step =
+		    strbuf_printable_length(statement + at, length - at);
+
+		if (step == 0 || statement[at] == '\\')
+			return false;
+		at += step;
+	}
+	return is_alone(statement, length);
+}
+
+void
+sqlscript_add(struct strbuf *out, const char *statement, size_t length)
+{
+	if (sqlscript_is_plain(statement, length)) {
+		strbuf_add(out, statement, length);
+		strbuf_addstr(out, ";\n");
+		return;
+	}
+	sqlscript_add_text(out, statement, length);
+	sqlscript_add_execute(out);
+}
+
+void
+sqlscript_add_lines(struct strbuf *out, const char *statement, size_t length)
+{
+	if (strchr(statement, '\r') != NULL || !is_alone(statement, length)) {
 		sqlscript_add(out, statement, length);
 		return;
 	}
@@ -233,7 +249,7 @@ sqlscript_add_delimited(struct strbuf *out, const char *statement,
 {
 	char delimiter[16];
 
-	if (!is_harmless(statement, length, mode))
+	if (!is_harmless(statement, length, mode, false))
 		return false;
 	choose_delimiter(delimiter, statement);
 	strbuf_addf(out, "DELIMITER %s\n", delimiter);

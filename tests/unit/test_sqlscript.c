@@ -43,6 +43,10 @@ writes_all_else_as_a_string(void **state)
 	    "SET @stepvault = _binary'DROP TABLE `a\\r\\nb`';\n" PREPARED);
 	assert_written("SELECT '\\''", 11,
 	    "SET @stepvault = _binary'SELECT \\'\\\\\\'\\'';\n" PREPARED);
+	assert_written("SELECT 1; 2", 11,
+	    "SET @stepvault = _binary'SELECT 1; 2';\n" PREPARED);
+	assert_written("SELECT 1 -- 2", 13,
+	    "SET @stepvault = _binary'SELECT 1 -- 2';\n" PREPARED);
 	/* What is not UTF-8, and what has an end within. */
 	assert_written("SELECT '\xe9'", 10,
 	    "SET @stepvault = _binary'SELECT \\'\xe9\\'';\n" PREPARED);
@@ -124,6 +128,9 @@ refuses_what_a_client_may_take_for_a_command(void **state)
 		"CREATE /*!'a'*/",
 		"CREATE /*+ `a` */",
 		"CREATE /*! open",
+		"CREATE /*!0/*/ a",
+		"CREATE /*! a */* b",
+		"CREATE /*! a; */",
 		"CREATE --\001 'x",
 		"CREATE `a\r\nb`",
 		"CREATE --\001 x",
