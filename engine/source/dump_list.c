@@ -175,7 +175,8 @@ add_relation(struct dump_items *items, const char *const *values,
 	item = dump_items_add(items, kind, values[T_NAME]);
 	if (kind == DUMP_VIEW) {
 		/* Where a table's comment is, the server says what is wrong. */
-		item->broken = strcmp(values[T_COMMENT], "VIEW") != 0;
+		item->broken = values[T_COMMENT] != NULL &&
+		    strcmp(values[T_COMMENT], "VIEW") != 0;
 		return;
 	}
 	item->sum = dump_items_sum(

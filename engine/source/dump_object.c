@@ -72,6 +72,15 @@ dump_add_condition(struct strbuf *out, const char *column, const char *value,
 }
 
 void
+dump_add_schema(struct strbuf *out, const char *column)
+{
+	strbuf_addf(out,
+	    " %s = DATABASE() AND (@@lower_case_table_names <> 0 OR "
+	    "BINARY %s = DATABASE()) AND",
+	    column, column);
+}
+
+void
 dump_add_named(struct strbuf *text, const char *words, const char *name)
 {
 	struct strbuf statement = STRBUF_EMPTY;
@@ -169,7 +178,8 @@ read_database(struct dump *dump, const struct dump_line *line,
 	    dump->facts.charset, dump->facts.collation);
 	strbuf_addstr(
 	    &query, "SELECT * FROM information_schema.SCHEMATA WHERE");
-	dump_add_condition(&query, "SCHEMA_NAME", line->name, "");
+	dump_add_schema(&query, "SCHEMA_NAME");
+	strbuf_addstr(&query, " TRUE");
 	status = dump_show_row(dump, &shown, &query, fault);
 	if (status == 1 && db_is_mariadb(dump->db) && shown.lengths[5] > 0) {
 		strbuf_addstr(&comment, "ALTER DATABASE COMMENT ");

@@ -37,6 +37,9 @@ void dump_shown_close(struct dump_shown *shown);
 void dump_add_condition(struct strbuf *out, const char *column,
     const char *value, const char *behind);
 
+/* Append " COLUMN = …  AND": it is this database's name, where case matters. */
+void dump_add_schema(struct strbuf *out, const char *column);
+
 /* Append a statement, ended, of some words and a name. */
 void dump_add_named(struct strbuf *text, const char *words, const char *name);
 

@@ -6,7 +6,6 @@
 #include "source/sqlscript.h"
 #include "source/sqltext.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,7 +114,8 @@ set_time_zone(const char *zone, const char *offset, struct strbuf *text)
 	struct strbuf name = STRBUF_EMPTY;
 
 	sqltext_add_string(&name, zone, strlen(zone));
-	if (offset == NULL || strchr(zone, '/') == NULL)
+	if (offset == NULL || strcmp(zone, "SYSTEM") == 0 ||
+	    strchr("+-", *zone) != NULL)
 		strbuf_addf(text, "SET time_zone = %s;\n", name.bytes);
 	else
 		strbuf_addf(text,
@@ -140,8 +140,8 @@ set_event_session(struct dump *dump, const struct dump_program *program,
 	    "UNIX_TIMESTAMP(CREATED), TIME_FORMAT(TIMEDIFF("
 	    "COALESCE(EXECUTE_AT, STARTS), CONVERT_TZ("
 	    "COALESCE(EXECUTE_AT, STARTS), TIME_ZONE, '+00:00')), '%H:%i') "
-	    "FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE() "
-	    "AND");
+	    "FROM information_schema.EVENTS WHERE");
+	dump_add_schema(&query, "EVENT_SCHEMA");
 	dump_add_condition(&query, "EVENT_NAME", program->line->name, "");
 	status = dump_show_row(dump, &event, &query, fault);
 	strbuf_close(&query);
@@ -227,8 +227,14 @@ add_delimited(const struct dump_program *program, const struct strbuf *session,
 		dump_add_named(text, form->drop, program->line->name);
 	strbuf_add(text, session->bytes, session->length);
 	if (sqlscript_add_delimited(
-		text, program->create.bytes, program->create.length, &mode))
+		text, program->create.bytes, program->create.length, &mode)) {
+		if (strstr(program->create.bytes, "\r\n") != NULL)
+			dump_note(notes, program->line->name,
+			    "is a %s with line ends of Windows: to load it as "
+			    "it is, the client needs --binary-mode",
+			    dump_kind_name(program->line->kind));
 		return;
+	}
 	strbuf_cut(text, before);
 	sqlscript_add_text(text, program->create.bytes, program->create.length);
 	dump_note(notes, program->line->name,

@@ -117,12 +117,14 @@ ask_comment(
 	if (line->kind == DUMP_EVENT) {
 		strbuf_addstr(&query,
 		    "SELECT EVENT_COMMENT FROM information_schema.EVENTS "
-		    "WHERE EVENT_SCHEMA = DATABASE() AND");
+		    "WHERE");
+		dump_add_schema(&query, "EVENT_SCHEMA");
 		dump_add_condition(&query, "EVENT_NAME", line->name, "");
 	} else {
 		strbuf_addstr(&query,
 		    "SELECT ROUTINE_COMMENT FROM information_schema.ROUTINES "
-		    "WHERE ROUTINE_SCHEMA = DATABASE() AND");
+		    "WHERE");
+		dump_add_schema(&query, "ROUTINE_SCHEMA");
 		dump_add_condition(
 		    &query, "ROUTINE_TYPE", types[line->kind], " AND");
 		dump_add_condition(&query, "ROUTINE_NAME", line->name, "");

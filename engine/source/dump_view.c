@@ -21,9 +21,9 @@ add_columns(struct dump *dump, const struct dump_line *line,
 	const unsigned long *lengths;
 	int status;
 
-	strbuf_addstr(&query,
-	    "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE "
-	    "TABLE_SCHEMA = DATABASE() AND");
+	strbuf_addstr(
+	    &query, "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE");
+	dump_add_schema(&query, "TABLE_SCHEMA");
 	dump_add_condition(
 	    &query, "TABLE_NAME", line->name, " ORDER BY ORDINAL_POSITION");
 	strbuf_addstr(&create, "CREATE OR REPLACE VIEW ");
@@ -123,7 +123,7 @@ add_others(struct dump *dump, struct others *others,
 	     definition = pair.end) {
 		char *first = sqlview_name(pair.first), *schema = first;
 
-		if (pair.dot == NULL || strcmp(first, view->values[1]) == 0)
+		if (pair.dot == NULL || strcmp(first, dump->schema) == 0)
 			schema = NULL;
 		if (schema != NULL ? !is_of_server(schema) : pair.is_call)
 			status = add_other(dump, others, &pair, schema, fault);
@@ -141,8 +141,8 @@ find_others(struct dump *dump, const struct dump_line *line,
 	int status;
 
 	strbuf_addstr(&query,
-	    "SELECT VIEW_DEFINITION, DATABASE() FROM information_schema.VIEWS "
-	    "WHERE TABLE_SCHEMA = DATABASE() AND");
+	    "SELECT VIEW_DEFINITION FROM information_schema.VIEWS WHERE");
+	dump_add_schema(&query, "TABLE_SCHEMA");
 	dump_add_condition(&query, "TABLE_NAME", line->name, "");
 	status = dump_show_row(dump, &view, &query, fault);
 	if (status == 1)

@@ -53,9 +53,9 @@ static const struct {
 	[PRIVILEGE_ROUTINES] = { "SELECT on mysql.proc (MariaDB), SHOW CREATE "
 				 "ROUTINE (MariaDB 11.3) or SHOW_ROUTINE "
 				 "(MySQL 8)",
-	    "its functions and procedures that another user defined" },
+	    "its functions and procedures that another user has defined" },
 	[PRIVILEGE_ROUTINE_NAMES] = { "EXECUTE",
-	    "its functions and procedures, unseen" },
+	    "its functions and procedures" },
 };
 
 /* What the name of a privilege gives, on all that it is granted on. */

@@ -123,7 +123,7 @@ def test_no_database(make_vault, site):
 
 PRIVILEGES = {'SHOW VIEW': 'its views', 'TRIGGER': 'its triggers',
               'EVENT': 'its events',
-              'EXECUTE': 'its functions and procedures, unseen'}
+              'EXECUTE': 'its functions and procedures'}
 
 
 def test_privileges(make_vault, site, shop):
