@@ -51,6 +51,7 @@ def run(command, **kwargs):
 def _install(folder):
     command = ['mariadb-install-db', '--no-defaults', f'--datadir={folder}',
                '--auth-root-authentication-method=normal', '--skip-test-db',
+               '--force', # the machine's name need not be known anywhere
                '--innodb-log-file-size=8M', '--innodb-flush-method=nosync']
     if os.geteuid() == 0:
         command.append('--user=root')
