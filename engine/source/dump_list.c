@@ -149,7 +149,9 @@ judge_relations(struct dump_items *items, struct fault *fault)
 	for (int i = 0; i < items->relations; i++) {
 		struct dump_item *item = &items->all[i];
 
-		item->excluded = is_among(items, true, item->line.name);
+		/* Tables take their defaults from sequences: these stay. */
+		item->excluded = item->line.kind != DUMP_SEQUENCE &&
+		    is_among(items, true, item->line.name);
 		if (item->excluded)
 			continue;
 		if (item->line.kind == DUMP_VIEW)
