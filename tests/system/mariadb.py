@@ -229,7 +229,8 @@ class Mariadb:
         assert label or len(folders) == 1, folders
         with subprocess.Popen(['cat', *sorted(folder.glob('*.sql'))],
                               stdout=subprocess.PIPE) as cat:
-            run([*CLIENT, *self._where('root', None), db], stdin=cat.stdout)
+            run([*CLIENT, *self._where('root', None), '--binary-mode', db],
+                stdin=cat.stdout)
 
     def dump(self, db, *options):
         """All of a database as text that is equal for equal databases; a

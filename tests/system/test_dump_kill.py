@@ -135,6 +135,38 @@ def test_killed_on_the_way_back(subject, when):
     cut_everywhere(subject, when, 60, visit)
 
 
+def test_companion_is_killed_after_each_step(subject):
+    """Once in each backup: after the first, the second …"""
+    stop = threading.Event()
+    done = []
+
+    def work(first):
+        number = first
+        while not stop.is_set():
+            steps = []
+
+            def visit(_url, _answer, steps=steps, number=number):
+                steps.append(1)
+                if len(steps) == number:
+                    vault.kill_companion()
+
+            with subject.vault(f'step-{number}') as vault:
+                vault.start(env=faults.environment(vault.data,
+                                                   delay='write:3000'))
+                answer = vault.chain(visit=visit)
+                assert answer.text.startswith('200 OK\n'), answer.text
+                if len(steps) <= number:
+                    stop.set()
+                subject.finish(vault, restarts=1)
+            done.append(number)
+            number += WORKERS * faults.stride()
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        for future in [pool.submit(work, 1 + i) for i in range(WORKERS)]:
+            future.result()
+    assert max(done) > 12
+
+
 class Killer:
     """Kills, at random instants, the worker or the companion or both."""
 

@@ -15,6 +15,7 @@ import mariadb
 import servers
 import tables
 import trees
+from test_readme import block, restore_commands
 
 PACKAGE = pathlib.Path('/usr/share/wordpress')
 PASSWORD = "It's a \\ \"password\" $with #marks"
@@ -166,20 +167,21 @@ def wordpress(tmp_path, server):
 
 
 def restore_by_hand(vault, target, server, name):
-    """What the README tells people to do."""
+    """By the commands of the README, which give the files to rsync."""
     archive, = vault.parts()
-    target.mkdir()
-    subprocess.run(
-        ['tar', '--zstd', '-xpf', archive, '--xattrs', '--xattrs-include=*',
-         '--acls'], cwd=target, check=True)
-    subprocess.run(['sha256sum', '--quiet', '-c', 'stepvault/SHA256SUMS'],
-                   cwd=target, check=True)
-    server.create(name)
+    files = restore_commands().replace('/tmp/restored', str(target))
+    files = files.replace('ARCHIVE.tar.zst', str(archive))
+    database = block('under whatever name:\n\n```\n', '```')
     client = ' '.join([*mariadb.CLIENT, f'--socket={server.socket}',
-                       '--user=root', name])
-    subprocess.run(
-        ['bash', '-ec', f'set -o pipefail; cat databases/wordpress/*.sql | '
-         f'{client}'], cwd=target, check=True)
+                       '--user=root'])
+    for old, new in ((r'\bmariadb\b', client),
+                     ('DATABASE shop', f'DATABASE {name}'),
+                     ('databases/shop/', 'databases/wordpress/'),
+                     (r'\bshop\b', name)):
+        database = re.sub(old, new, database)
+    script = re.sub(r'(?m)^rsync .*\n', '', files) + database
+    subprocess.run(['bash', '-eo', 'pipefail', '-c', script], check=True,
+                   timeout=120)
 
 
 def test_backup_and_restore(wordpress, tmp_path, server, make_vault):
