@@ -70,8 +70,10 @@ take_notes(struct job *job, struct fault *fault)
 		tab = strchr(line, '\t');
 		assert(tab != NULL);
 		*tab = '\0';
-		if (strbuf_unescape(line) < 0 ||
-		    warn_of(job, line, tab + 1, fault) != 0)
+		if (strbuf_unescape(line) < 0)
+			return fault_set(fault, FAULT_CORRUPT,
+			    "a note of the dump makes no sense");
+		if (warn_of(job, line, tab + 1, fault) != 0)
 			return -1;
 		line = end + 1;
 	}
